@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What every verb works with: the options, the bus, and the ways to say something: talk, a JSON document,
+ * an error. */
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include "terminal.h"
+
+/* mmiotracectl's exit status, as --help promises it; 0 and 1 are EXIT_SUCCESS and EXIT_FAILURE. */
+enum {
+        EXIT_USAGE = 2,                 /* wrong usage; nothing was asked of the daemon */
+        EXIT_NOT_RUNNING = 3,           /* "status" without ID: no session is running */
+        EXIT_NO_SESSION = 4,            /* there is no session with that ID */
+        EXIT_EVENTS_LOST = 5,           /* "stop": it went well, but events were lost */
+        EXIT_INTERRUPTED = 130,         /* by a signal, while waiting */
+};
+
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_SHORT,
+        JSON_PRETTY,
+} JsonMode;
+
+typedef struct Client {
+        sd_bus *bus;
+        Terminal terminal;
+        JsonMode json;
+        bool quiet;
+        bool legend;
+        bool ask_password;
+        /* Of single verbs: */
+        const char *driver;
+        const char *description;
+        uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
+        bool load, rebind, wait, force;
+} Client;
+
+/* Opens the system bus. */
+int client_connect(Client *c);
+void client_done(Client *c);
+
+/* A line of talk for people, escaped: not said with --quiet or --json. */
+void client_say(const Client *c, const char *format, ...) _printf_(2, 3);
+
+/* Prints the one JSON document of a verb. */
+int client_print_json(const Client *c, json_object *o);
+
+/* The functions that end a verb with an error. They print it, in JSON mode also as the document on
+ * standard output, and return the exit status. name is the error's short name for programs, hint an
+ * advice or NULL. */
+int client_fail(const Client *c, int status, const char *name, const char *hint, const char *format, ...)
+        _printf_(5, 6);
+/* The same for wrong usage. */
+int client_fail_usage(const Client *c, const char *hint, const char *format, ...) _printf_(3, 4);
+/* An error of this program or of its libraries; r is a negative errno. */
+int client_fail_errno(const Client *c, int r, const char *what);
+/* A call that failed; r is what sd-bus returned. */
+int client_fail_bus(const Client *c, int r, const sd_bus_error *error);
+/* Only the lines on standard error, when the JSON document has been something else already. */
+void client_complain(const char *hint, const char *format, ...) _printf_(2, 3);
+
+/* Ends the verb unless s is text. The daemon has the rules for it; but what is not even UTF-8 never gets
+ * there, because the bus closes the connection over it. Returns EXIT_SUCCESS or the exit status. */
+int client_check_text(const Client *c, const char *what, const char *s);
+
+/* The error says that there is no object there. */
+bool client_error_is_no_object(const sd_bus_error *error);
+
+/* The path of the session that is active, NULL if none is. The caller frees. */
+int client_active_session(const Client *c, sd_bus_error *error, char **ret_path);
+
+/* The paths of all sessions, in the order of their IDs; free with strv_free(). */
+int client_list_sessions(const Client *c, sd_bus_error *error, char ***ret_paths);
+
+/* The path of the session with that ID as the user typed it. Ends the verb if it is no ID: returns
+ * EXIT_SUCCESS or the exit status. */
+int client_session_path(const Client *c, const char *id, char **ret_path);
+
+/* client_fail_bus() for a call to that session. */
+int client_fail_session(const Client *c, const char *id, int r, const sd_bus_error *error);
+
+/* The number of a session in an object path; -EINVAL. */
+int session_path_to_id(const char *path, uint32_t *ret);
+
+#define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
+#define _cleanup_bus_error_ _cleanup_(sd_bus_error_free)

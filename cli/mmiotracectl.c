@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The command line client: which words there are, and what they stand for. */
+
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+
+#include "text.h"
+#include "verbs.h"
+
+static int verb_help(Client *c, int argc, char *argv[]) {
+        fputs("mmiotracectl [OPTIONS] [VERB]\n"
+              "\n"
+              "Captures every access of Linux drivers to the registers of their devices.\n"
+              "\n"
+              "Verbs:\n"
+              "  status [ID]              Show the session that is running, or one by its ID\n"
+              "  start                    Begin a session; the machine runs on one CPU until\n"
+              "                           it is stopped\n"
+              "  mark TEXT                Write into the log what is being done\n"
+              "  stop                     End the session and restore the machine\n"
+              "  list                     List all sessions\n"
+              "  export ID [FILE]         Write the archive of a session to FILE: a file, a\n"
+              "                           folder, or '-' for standard output\n"
+              "  help                     Show this\n"
+              "\n"
+              "Options of start:\n"
+              "     --driver NAME         Driver that is to be watched: its devices are checked\n"
+              "                           and described in the archive\n"
+              "     --load                Load the driver's module once the capture runs\n"
+              "     --rebind              Unbind the driver, and bind it again once it runs\n"
+              "     --description TEXT    What the session is about; goes into the archive\n"
+              "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
+              "\n"
+              "Options of stop and export:\n"
+              "     --wait                stop: wait until the archive is made\n"
+              "     --force               export: replace FILE if it exists\n"
+              "\n"
+              "Options:\n"
+              "     --json=short|pretty|off\n"
+              "                           Print one JSON document instead of text\n"
+              "  -j                       --json=pretty on a terminal, --json=short otherwise\n"
+              "  -q --quiet               Print results only, no explanations\n"
+              "     --no-legend           Print tables without their heading\n"
+              "     --no-ask-password     Do not ask for an authorization\n"
+              "  -h --help                Show this\n"
+              "     --version             Show the version\n"
+              "\n"
+              "Exit status:\n"
+              "    0  success; status: a session is running\n"
+              "    1  failure\n"
+              "    2  wrong usage\n"
+              "    3  status without ID: no session is running\n"
+              "    4  there is no session with that ID\n"
+              "    5  stop: it went well, but the session lost events\n"
+              "  130  interrupted while waiting; what the daemon was asked for goes on\n",
+              stdout);
+        return EXIT_SUCCESS;
+}
+
+/* Options that only one verb knows. */
+typedef enum VerbOptions {
+        OPTIONS_START = 1 << 0,
+        OPTIONS_STOP = 1 << 1,
+        OPTIONS_EXPORT = 1 << 2,
+} VerbOptions;
+
+typedef struct Verb {
+        const char *name;
+        int min_arguments, max_arguments;       /* without the verb itself */
+        const char *needs;
+        VerbOptions options;
+        bool without_bus;
+        int (*run)(Client *c, int argc, char *argv[]);
+} Verb;
+
+/* The first one is taken when none is given. */
+static const Verb verbs[] = {
+        { "status", 0, 1, NULL, 0, false, verb_status },
+        { "start", 0, 0, NULL, OPTIONS_START, false, verb_start },
+        { "mark", 1, 1, "one text, in quotes", 0, false, verb_mark },
+        { "stop", 0, 0, NULL, OPTIONS_STOP, false, verb_stop },
+        { "list", 0, 0, NULL, 0, false, verb_list },
+        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, false, verb_export },
+        { "help", 0, 0, NULL, 0, true, verb_help },
+};
+
+static const Verb *find_verb(const char *name) {
+        for (size_t i = 0; i < ELEMENTS(verbs); i++)
+                if (streq(verbs[i].name, name))
+                        return verbs + i;
+        return NULL;
+}
+
+static int fail_verb(const Client *c, const char *name) {
+        const char *names[ELEMENTS(verbs) + 1] = {}, *nearest;
+
+        for (size_t i = 0; i < ELEMENTS(verbs); i++)
+                names[i] = verbs[i].name;
+        nearest = text_nearest(name, names);
+        if (nearest)
+                return client_fail_usage(c, NULL,
+                                "Unknown verb '%s', did you mean '%s'?", name, nearest);
+        return client_fail_usage(c, "See the verbs: mmiotracectl help",
+                        "Unknown verb '%s'.", name);
+}
+
+enum {
+        ARG_VERSION = 0x100,
+        ARG_JSON,
+        ARG_NO_LEGEND,
+        ARG_NO_ASK_PASSWORD,
+        ARG_DRIVER,
+        ARG_LOAD,
+        ARG_REBIND,
+        ARG_DESCRIPTION,
+        ARG_BUFFER_SIZE,
+        ARG_WAIT,
+        ARG_FORCE,
+};
+
+static int parse_json_mode(const char *s, JsonMode *ret) {
+        if (streq(s, "short"))
+                *ret = JSON_SHORT;
+        else if (streq(s, "pretty"))
+                *ret = JSON_PRETTY;
+        else if (streq(s, "off"))
+                *ret = JSON_OFF;
+        else
+                return -EINVAL;
+        return 0;
+}
+
+/* What there is to do after the options are read: EXIT_SUCCESS and *ret_verb, or the exit status; with
+ * EXIT_SUCCESS and no verb everything is done already. ret_options says whose special options were given. */
+static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_verb,
+                VerbOptions *ret_options) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                { "quiet", no_argument, NULL, 'q' },
+                { "json", required_argument, NULL, ARG_JSON },
+                { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
+                { "no-ask-password", no_argument, NULL, ARG_NO_ASK_PASSWORD },
+                { "driver", required_argument, NULL, ARG_DRIVER },
+                { "load", no_argument, NULL, ARG_LOAD },
+                { "rebind", no_argument, NULL, ARG_REBIND },
+                { "description", required_argument, NULL, ARG_DESCRIPTION },
+                { "buffer-size", required_argument, NULL, ARG_BUFFER_SIZE },
+                { "wait", no_argument, NULL, ARG_WAIT },
+                { "force", no_argument, NULL, ARG_FORCE },
+                {},
+        };
+        VerbOptions given = 0;
+        const Verb *verb;
+        int o;
+
+        while ((o = getopt_long(argc, argv, ":hjq", options, NULL)) >= 0) {
+                given |= o >= ARG_DRIVER && o <= ARG_BUFFER_SIZE ? OPTIONS_START :
+                                o == ARG_WAIT                    ? OPTIONS_STOP :
+                                o == ARG_FORCE                   ? OPTIONS_EXPORT :
+                                                                   0;
+                switch (o) {
+                case 'h':
+                        *ret_verb = NULL;
+                        return verb_help(c, 0, NULL);
+                case ARG_VERSION:
+                        puts("mmiotracectl " PROJECT_VERSION);
+                        *ret_verb = NULL;
+                        return EXIT_SUCCESS;
+                case 'q':
+                        c->quiet = true;
+                        break;
+                case 'j':
+                        c->json = c->terminal.columns > 0 ? JSON_PRETTY : JSON_SHORT;
+                        break;
+                case ARG_JSON:
+                        if (parse_json_mode(optarg, &c->json) < 0)
+                                return client_fail_usage(c, NULL,
+                                                "--json= takes short, pretty or off, not '%s'.", optarg);
+                        break;
+                case ARG_NO_LEGEND:
+                        c->legend = false;
+                        break;
+                case ARG_NO_ASK_PASSWORD:
+                        c->ask_password = false;
+                        break;
+                case ARG_DRIVER:
+                        c->driver = optarg;
+                        break;
+                case ARG_LOAD:
+                        c->load = true;
+                        break;
+                case ARG_REBIND:
+                        c->rebind = true;
+                        break;
+                case ARG_DESCRIPTION:
+                        c->description = optarg;
+                        break;
+                case ARG_BUFFER_SIZE:
+                        if (parse_size(optarg, &c->buffer_size_bytes) < 0 || c->buffer_size_bytes == 0)
+                                return client_fail_usage(c, NULL,
+                                                "--buffer-size takes a size like 64M, not '%s'.", optarg);
+                        break;
+                case ARG_WAIT:
+                        c->wait = true;
+                        break;
+                case ARG_FORCE:
+                        c->force = true;
+                        break;
+                case ':':
+                        return client_fail_usage(c, "See: mmiotracectl help",
+                                        "The option %s takes a value.", argv[optind - 1]);
+                default:
+                        if (optopt > 0 && optopt < ARG_VERSION)
+                                return client_fail_usage(c, "See: mmiotracectl help",
+                                                "Unknown option -%c.", optopt);
+                        return client_fail_usage(c, "See: mmiotracectl help",
+                                        "Unknown option, or one without a value: %s", argv[optind - 1]);
+                }
+        }
+
+        verb = optind < argc ? find_verb(argv[optind]) : verbs;
+        if (!verb)
+                return fail_verb(c, argv[optind]);
+        *ret_verb = verb;
+        *ret_options = given;
+        return EXIT_SUCCESS;
+}
+
+static int run(Client *c, int argc, char *argv[]) {
+        VerbOptions given = 0;
+        const Verb *verb = NULL;
+        int r, n;
+
+        r = parse_arguments(c, argc, argv, &verb, &given);
+        if (r != EXIT_SUCCESS || !verb)
+                return r;
+
+        n = argc > optind ? argc - optind - 1 : 0;
+        if (n < verb->min_arguments || n > verb->max_arguments) {
+                const char *many = n > 0 ? "Too many arguments" : "Something is missing";
+
+                if (verb->needs)
+                        return client_fail_usage(c, "See: mmiotracectl help", "%s: '%s' takes %s.", many,
+                                        verb->name, verb->needs);
+                return client_fail_usage(c, "See: mmiotracectl help", "%s for '%s'.", many, verb->name);
+        }
+        if (given & ~verb->options)
+                return client_fail_usage(c, "See: mmiotracectl help",
+                                "An option was given that '%s' does not have.", verb->name);
+        if (c->load && c->rebind)
+                return client_fail_usage(c, NULL,
+                                "--load is for a driver that is not loaded, --rebind for one that is: "
+                                "give one of them.");
+
+        if (!verb->without_bus) {
+                r = client_connect(c);
+                if (r < 0)
+                        return client_fail_errno(c, r, "Cannot connect to the system bus");
+        }
+        return verb->run(c, n + 1, argv + optind);
+}
+
+int main(int argc, char *argv[]) {
+        Client c = { .legend = true, .ask_password = true };
+        int status;
+
+        /* Only what characters are and how wide: the words are English everywhere. Where nobody set a
+         * locale, as on a serial console, UTF-8 still is what comes from the bus. */
+        if (!setlocale(LC_CTYPE, "") || !streq(nl_langinfo(CODESET), "UTF-8"))
+                (void) setlocale(LC_CTYPE, "C.UTF-8");
+        c.terminal = terminal_detect();
+
+        status = run(&c, argc, argv);
+        client_done(&c);
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                client_complain(NULL, "Cannot write to standard output.");
+                return status == EXIT_SUCCESS ? EXIT_FAILURE : status;
+        }
+        return status;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+
+#include "session-page.h"
+#include "text.h"
+
+#define KEY_COLUMNS 11          /* "Description" */
+#define MARKS_SHOWN 5
+#define DESCRIPTION_LINES_SHOWN 5
+
+Style session_state_style(const SessionView *v) {
+        if (session_view_is_failure(v))
+                return STYLE_BAD;
+        if (streq(v->state, "capturing") || streq(v->state, "sealed"))
+                return STYLE_GOOD;
+        return STYLE_ATTENTION;
+}
+
+/* For how long it has been capturing, or did; 0 if it never began. */
+static uint64_t capture_usec(const SessionView *v) {
+        uint64_t end_usec = v->stop_monotonic_usec > 0 ? v->stop_monotonic_usec : now_monotonic_usec();
+
+        if (v->start_monotonic_usec == 0 || end_usec < v->start_monotonic_usec)
+                return 0;
+        return end_usec - v->start_monotonic_usec;
+}
+
+static void add_driver(Page *p, const SessionView *v) {
+        _cleanup_free_ char *line = NULL;
+
+        if (isempty(v->driver)) {
+                page_add(p, "Driver", STYLE_NONE, "none named");
+                return;
+        }
+        if (asprintf(&line, "%s%s%s", v->driver, isempty(v->driver_version) ? "" : " ",
+                            v->driver_version) < 0) {
+                line = NULL;
+                p->r = -ENOMEM;
+                return;
+        }
+        if (isempty(v->module) || streq(v->module, v->driver))
+                page_add(p, "Driver", STYLE_NONE, "%s", line);
+        else
+                page_add(p, "Driver", STYLE_NONE, "%s, module %s", line, v->module);
+}
+
+static void add_state(Page *p, const SessionView *v) {
+        uint64_t now_usec = now_realtime_usec();
+
+        page_add(p, "Session", STYLE_NONE, "%" PRIu32, v->id);
+        if (isempty(v->result) || streq(v->result, "success") || streq(v->result, v->state))
+                page_add(p, "State", session_state_style(v), "%s", v->state);
+        else
+                page_add(p, "State", session_state_style(v), "%s (%s)", v->state, v->result);
+        if (!isempty(v->result_text))
+                page_add(p, "Reason", STYLE_NONE, "%s", v->result_text);
+        add_driver(p, v);
+        page_add_strv(p, "Devices", STYLE_NONE, v->devices);
+        if (v->start_usec > 0)
+                page_add(p, "Since", STYLE_NONE, "%s (%s)", FORMAT_TIMESTAMP(v->start_usec),
+                                FORMAT_RELATIVE(v->start_usec, now_usec));
+        if (v->stop_usec > 0)
+                page_add(p, "Stopped", STYLE_NONE, "%s (%s), after %s", FORMAT_TIMESTAMP(v->stop_usec),
+                                FORMAT_RELATIVE(v->stop_usec, now_usec), FORMAT_DURATION(capture_usec(v)));
+}
+
+static void add_counts(Page *p, const SessionView *v) {
+        uint64_t usec = capture_usec(v);
+
+        if (session_view_is_final(v))
+                page_add(p, "Events", STYLE_NONE,
+                                "%" PRIu64 " (%" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64
+                                " unknown, %" PRIu64 " maps)",
+                                v->events, v->reads, v->writes, v->unknown, v->maps);
+        else if (streq(v->state, "capturing") && usec >= USEC_PER_SEC)
+                page_add(p, "Events", STYLE_NONE, "%" PRIu64 " (%.0f/s on average)", v->events,
+                                (double) v->events * USEC_PER_SEC / (double) usec);
+        else
+                page_add(p, "Events", STYLE_NONE, "%" PRIu64, v->events);
+
+        if (v->lost_events > 0)
+                page_add(p, "Lost", STYLE_BAD, "%" PRIu64 " event%s lost", v->lost_events,
+                                v->lost_events == 1 ? " was" : "s were");
+        else
+                page_add(p, "Lost", STYLE_NONE, "none lost");
+}
+
+static void add_marks(Page *p, const SessionView *v) {
+        size_t first = v->n_marks > MARKS_SHOWN ? v->n_marks - MARKS_SHOWN : 0;
+        const char *key = "Marks";
+
+        if (first > 0) {
+                page_add(p, key, STYLE_NONE, "%zu, the last %d of them:", v->n_marks, MARKS_SHOWN);
+                key = NULL;
+        }
+        for (size_t i = first; i < v->n_marks; i++) {
+                page_add(p, key, STYLE_NONE, "%s %s", FORMAT_LOG_TIME(v->marks[i].monotonic_usec),
+                                v->marks[i].text);
+                key = NULL;
+        }
+}
+
+static void add_description(Page *p, const SessionView *v) {
+        const char *key = "Description";
+        const char *s = v->description;
+
+        for (size_t i = 0; *s; i++) {
+                size_t l = strcspn(s, "\n");
+
+                if (i == DESCRIPTION_LINES_SHOWN) {
+                        page_add(p, NULL, STYLE_NONE, "(there is more of it)");
+                        return;
+                }
+                page_add(p, key, STYLE_NONE, "%.*s", (int) l, s);
+                key = NULL;
+                s += l + (s[l] == '\n');
+        }
+}
+
+static void add_details(Page *p, const SessionView *v) {
+        if (session_view_is_running(v)) {
+                if (v->buffer_size_bytes > 0)
+                        page_add(p, "Buffer", STYLE_NONE, "%s", FORMAT_BYTES(v->buffer_size_bytes));
+                if (!isempty(v->cpus_offline))
+                        page_add(p, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; off until the stop: %s",
+                                        v->cpu, v->cpus_offline);
+        }
+        add_marks(p, v);
+        add_description(p, v);
+}
+
+static void add_archive(Page *p, const SessionView *v) {
+        if (isempty(v->archive))
+                return;
+        page_add(p, "Size", STYLE_NONE, "%s", FORMAT_BYTES(v->archive_bytes));
+        page_add(p, "Archive", STYLE_NONE, "%s", v->archive);
+        if (geteuid() == 0 && !isempty(v->archive_path))
+                page_add(p, "Path", STYLE_NONE, "%s", v->archive_path);
+}
+
+static void add_next(Page *p, const SessionView *v) {
+        if (streq(v->state, "capturing")) {
+                page_add(p, "Next", STYLE_NONE, "mmiotracectl mark \"TEXT\"");
+                page_add(p, NULL, STYLE_NONE, "mmiotracectl stop");
+        } else if (streq(v->state, "sealing"))
+                page_add(p, "Next", STYLE_NONE, "mmiotracectl status %" PRIu32 " (see when it is sealed)",
+                                v->id);
+        else if (!isempty(v->archive))
+                page_add(p, "Next", STYLE_NONE, "mmiotracectl export %" PRIu32, v->id);
+}
+
+int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, const Terminal *terminal) {
+        Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
+
+        if (parts & SESSION_PAGE_STATE)
+                add_state(&p, v);
+        if (parts & SESSION_PAGE_COUNTS)
+                add_counts(&p, v);
+        if (parts & SESSION_PAGE_DETAILS)
+                add_details(&p, v);
+        if (parts & SESSION_PAGE_WARNINGS)
+                STRV_FOREACH(warning, v->warnings)
+                        page_add(&p, "Warning", STYLE_ATTENTION, "%s", *warning);
+        if (parts & SESSION_PAGE_ARCHIVE)
+                add_archive(&p, v);
+        if (parts & SESSION_PAGE_NEXT)
+                add_next(&p, v);
+        return p.r;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A session as the daemon shows it on the bus: a copy of its properties, read in one call, and the same
+ * as JSON. */
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include "util.h"
+
+typedef struct SessionMark {
+        uint64_t realtime_usec, monotonic_usec;
+        char *text;
+} SessionMark;
+
+typedef struct SessionView {
+        uint32_t id, owner, cpu;
+        char *state, *result, *result_text;
+        char *driver, *module, *driver_version, *description;
+        uint64_t start_usec, start_monotonic_usec, stop_usec, stop_monotonic_usec;
+        uint64_t events, lost_events, reads, writes, unknown, maps;
+        uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;
+        char *archive, *archive_path, *cpus_offline, *job;
+        char **warnings, **devices;
+        SessionMark *marks;
+        size_t n_marks;
+} SessionView;
+
+/* A method call that asks for all properties of the session at that path; its reply is for
+ * session_view_parse(). */
+int session_view_request(sd_bus *bus, const char *path, sd_bus_message **ret);
+
+/* Properties that are missing stay empty, those that are not known here are passed over. -EBADMSG if one
+ * has another type than it should. */
+int session_view_parse(sd_bus_message *reply, SessionView **ret);
+
+/* Both in one, waiting for the answer. The bus's error, if there is one, goes to error. */
+int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, SessionView **ret);
+
+SessionView *session_view_free(SessionView *v);
+DEFINE_CLEANUP(SessionView *, session_view_free)
+#define _cleanup_session_view_ _cleanup_(session_view_freep)
+
+/* From the start of the capture on until the machine is restored: the time in which it has one CPU. */
+bool session_view_is_running(const SessionView *v);
+
+/* Sealed or failed: nothing will change any more. */
+bool session_view_is_final(const SessionView *v);
+
+/* Final, and with a result that is no success. */
+bool session_view_is_failure(const SessionView *v);
+
+/* The object whose keys are the CLI's promise; -ENOMEM. The caller puts it. */
+int session_view_to_json(const SessionView *v, json_object **ret);
+
+DEFINE_CLEANUP(json_object *, json_object_put)
+#define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* Adds a value to an object or array and hands it over; a NULL value is a failed allocation. -ENOMEM. */
+int json_add(json_object *object, const char *key, json_object *value);
+int json_append(json_object *array, json_object *value);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+
+#include "names.h"
+#include "session-page.h"
+#include "text.h"
+#include "verbs.h"
+#include "wait.h"
+
+static int append_option(sd_bus_message *m, const char *key, const char *type, const void *value) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "s", key);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, 'v', type);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, type[0], value);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+/* Only what was asked for: everything else is the daemon's to choose. */
+static int start_request(const Client *c, sd_bus_message **ret) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        const int yes = true;
+        int r;
+
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Start");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && c->driver)
+                r = append_option(m, "driver", "s", c->driver);
+        if (r >= 0 && c->description)
+                r = append_option(m, "description", "s", c->description);
+        if (r >= 0 && c->load)
+                r = append_option(m, "load", "b", &yes);
+        if (r >= 0 && c->rebind)
+                r = append_option(m, "rebind", "b", &yes);
+        if (r >= 0 && c->buffer_size_bytes > 0)
+                r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* A module name as modprobe takes it: only then it is shown as a part of a command to type. */
+static bool is_plain_word(const char *s) {
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+        return !isempty(s) && s[0] != '-' && s[strspn(s, letters)] == 0;
+}
+
+static int say_started(const Client *c, const SessionView *v) {
+        Page page = { .f = stdout, .terminal = &c->terminal, .key_columns = 11 };
+        const char *module = isempty(v->module) ? v->driver : v->module;
+
+        if (c->quiet)
+                return 0;
+        client_say(c, "Session %" PRIu32 " is %s.", v->id, v->state);
+        puts("");
+        if (isempty(v->cpus_offline))
+                page_add(&page, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; none was taken offline",
+                                v->cpu);
+        else
+                page_add(&page, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; off until the stop: %s",
+                                v->cpu, v->cpus_offline);
+        if (v->buffer_size_bytes > 0)
+                page_add(&page, "Buffer", STYLE_NONE, "%s", FORMAT_BYTES(v->buffer_size_bytes));
+        page_add(&page, "Log", STYLE_NONE,
+                        "will hold the accesses of every driver that maps device memory meanwhile%s%s",
+                        isempty(v->driver) ? "" : ", not only those of ", v->driver);
+        STRV_FOREACH(warning, v->warnings)
+                page_add(&page, "Warning", STYLE_ATTENTION, "%s", *warning);
+        puts("");
+        puts("What to do next:");
+        if (c->load || c->rebind)
+                puts("  use the device, so that its driver works");
+        else if (is_plain_word(module))
+                printf("  modprobe %s, and use the device\n", module);
+        else
+                puts("  load the driver, and use the device");
+        puts("  mmiotracectl mark \"TEXT\"    writes into the log what you are doing");
+        puts("  mmiotracectl stop           ends the capture and restores the machine");
+        return page.r;
+}
+
+int verb_start(Client *c, int argc, char *argv[]) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_session_view_ SessionView *v = NULL;
+        _cleanup_json_ json_object *o = NULL;
+        _cleanup_wait_ Wait *w = NULL;
+        const char *path;
+        int r;
+
+        r = client_check_text(c, "The driver's name", strempty(c->driver));
+        if (r == EXIT_SUCCESS)
+                r = client_check_text(c, "The description", strempty(c->description));
+        if (r != EXIT_SUCCESS)
+                return r;
+
+        r = wait_new(c->bus, &w);
+        if (r >= 0)
+                r = start_request(c, &m);
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot prepare the call");
+
+        client_say(c, "Starting a session: until it is stopped, this machine will run on one CPU.");
+        fflush(stdout);
+        r = wait_call(w, m, &error, &reply);
+        w = wait_free(w);
+        if (r == -EINTR && !sd_bus_error_is_set(&error))
+                return client_fail(c, EXIT_INTERRUPTED, "Interrupted",
+                                "See it: mmiotracectl status; end it: mmiotracectl stop",
+                                "Interrupted; the daemon goes on starting the session.");
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+        r = sd_bus_message_read_basic(reply, 'o', &path);
+        if (r >= 0)
+                r = session_view_get(c->bus, path, &error, &v);
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+
+        if (c->json != JSON_OFF) {
+                r = session_view_to_json(v, &o);
+                if (r >= 0)
+                        r = client_print_json(c, o);
+        } else
+                r = say_started(c, v);
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
+}
+
+/* A call of a method that sessions have, and that the manager has for the active one. The session is
+ * addressed itself, so that what is answered is about that one, whatever happens in between. Without an
+ * active session the manager gets it, who knows best how to refuse it. */
+static int active_request(const Client *c, const char *member, sd_bus_error *error, char **ret_path,
+                sd_bus_message **ret) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = client_active_session(c, error, &path);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, path ?: BUS_PATH,
+                        path ? BUS_INTERFACE_SESSION : BUS_INTERFACE_MANAGER, member);
+        if (r < 0)
+                return r;
+        *ret_path = TAKE_PTR(path);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+int verb_mark(Client *c, int argc, char *argv[]) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_json_ json_object *o = NULL;
+        _cleanup_free_ char *path = NULL;
+        uint64_t time_usec;
+        uint32_t id = 0;
+        int r;
+
+        r = client_check_text(c, "The mark", argv[1]);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = active_request(c, "Mark", &error, &path, &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sa{sv}", argv[1], 0);
+        if (r >= 0)
+                r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(reply, 't', &time_usec);
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+
+        if (c->json == JSON_OFF) {
+                puts(FORMAT_LOG_TIME(time_usec));
+                return EXIT_SUCCESS;
+        }
+        /* Not NULL, unless a session began between the two calls. */
+        if (path)
+                (void) session_path_to_id(path, &id);
+        o = json_object_new_object();
+        r = o ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = json_add(o, "session", json_object_new_uint64(id));
+        if (r >= 0)
+                r = json_add(o, "time_usec", json_object_new_uint64(time_usec));
+        if (r >= 0)
+                r = client_print_json(c, o);
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the mark") : EXIT_SUCCESS;
+}
+
+/* What is said when "stop" comes back; the status tells apart what went wrong. */
+static int say_stopped(const Client *c, const SessionView *v) {
+        _cleanup_json_ json_object *o = NULL;
+        int r = 0;
+
+        if (c->json != JSON_OFF) {
+                r = session_view_to_json(v, &o);
+                if (r >= 0)
+                        r = client_print_json(c, o);
+        } else if (!c->quiet && session_view_is_final(v))
+                r = session_page_print(v,
+                                SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_DETAILS |
+                                                SESSION_PAGE_WARNINGS | SESSION_PAGE_ARCHIVE |
+                                                (geteuid() == 0 ? 0 : SESSION_PAGE_NEXT),
+                                stdout, &c->terminal);
+        else if (!c->quiet) {
+                client_say(c, "Session %" PRIu32 " is stopped and the machine is restored.", v->id);
+                r = session_page_print(v, SESSION_PAGE_COUNTS, stdout, &c->terminal);
+                client_say(c, "The archive is being made. How far it is: mmiotracectl status %" PRIu32,
+                                v->id);
+                client_say(c, "When it is done: mmiotracectl export %" PRIu32, v->id);
+        }
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot show the session");
+
+        if (session_view_is_failure(v)) {
+                client_complain(NULL, "The session did not end well (%s)%s%s",
+                                isempty(v->result) ? v->state : v->result,
+                                isempty(v->result_text) ? "." : ": ", v->result_text);
+                return EXIT_FAILURE;
+        }
+        if (v->lost_events > 0) {
+                client_complain(NULL, "The session lost %" PRIu64 " event%s.", v->lost_events,
+                                v->lost_events == 1 ? "" : "s");
+                return EXIT_EVENTS_LOST;
+        }
+        return EXIT_SUCCESS;
+}
+
+int verb_stop(Client *c, int argc, char *argv[]) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_session_view_ SessionView *v = NULL;
+        _cleanup_free_ char *path = NULL;
+        _cleanup_wait_ Wait *w = NULL;
+        bool stopped = false;
+        uint32_t id = 0;
+        int r;
+
+        r = wait_new(c->bus, &w);
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot prepare the call");
+        r = active_request(c, "Stop", &error, &path, &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a{sv}", 0);
+        if (r >= 0)
+                r = wait_call(w, m, &error, &reply);
+        if (r >= 0) {
+                stopped = true;
+                if (!path)
+                        return client_fail(c, EXIT_FAILURE, "Failed", "See what it was: mmiotracectl list",
+                                        "A session began and was stopped at the same time.");
+                (void) session_path_to_id(path, &id);
+                r = c->wait ? wait_session_final(w, path, &error, &v) :
+                              session_view_get(c->bus, path, &error, &v);
+        }
+        w = wait_free(w);
+
+        if (r == -EINTR && !sd_bus_error_is_set(&error)) {
+                _cleanup_free_ char *hint = NULL;
+
+                if (!stopped)
+                        return client_fail(c, EXIT_INTERRUPTED, "Interrupted", "See it: mmiotracectl status",
+                                        "Interrupted; the daemon goes on stopping the session.");
+                if (asprintf(&hint,
+                                    "How far it is: mmiotracectl status %" PRIu32
+                                    "; when it is done: mmiotracectl export %" PRIu32,
+                                    id, id) < 0)
+                        hint = NULL;
+                return client_fail(c, EXIT_INTERRUPTED, "Interrupted", hint,
+                                "Interrupted; the session is stopped, and its archive is still being made.");
+        }
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+        return say_stopped(c, v);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "export.h"
+#include "names.h"
+#include "session-view.h"
+#include "verbs.h"
+
+/* A name and a descriptor of our own. */
+static int open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name,
+                int *ret_fd) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_free_ char *copy = NULL;
+        const char *name;
+        int fd, r;
+
+        r = sd_bus_call_method(c->bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "OpenArchive", error, &reply,
+                        "a{sv}", 0);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "sh", &name, &fd);
+        if (r < 0)
+                return r;
+        copy = strdup(name);
+        if (!copy)
+                return -ENOMEM;
+        /* The message closes its own. */
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        *ret_name = TAKE_PTR(copy);
+        *ret_fd = fd;
+        return 0;
+}
+
+static int print_exported(const Client *c, const char *id, const char *file, uint64_t bytes) {
+        _cleanup_json_ json_object *o = NULL;
+        uint64_t number = 0;
+        int r;
+
+        if (c->json == JSON_OFF) {
+                client_say(c, "The archive of session %s is in %s (%s).", id, file, FORMAT_BYTES(bytes));
+                return 0;
+        }
+        (void) parse_u64(id, &number);
+        o = json_object_new_object();
+        if (!o)
+                return -ENOMEM;
+        r = json_add(o, "session", json_object_new_uint64(number));
+        if (r >= 0)
+                r = json_add(o, "file", json_object_new_string(file));
+        if (r >= 0)
+                r = json_add(o, "archive_bytes", json_object_new_uint64(bytes));
+        return r < 0 ? r : client_print_json(c, o);
+}
+
+static int fail_export(const Client *c, int r, const char *file) {
+        if (r == -EEXIST)
+                return client_fail(c, EXIT_FAILURE, "FileExists",
+                                "Give another name, or replace it with --force.",
+                                "There is a file %s already.", file);
+        if (r == -ENODATA)
+                return client_fail(c, EXIT_FAILURE, "Failed", NULL,
+                                "The archive ended early; nothing was kept of it. Try again.");
+        if (r == -EINTR)
+                return client_fail(c, EXIT_INTERRUPTED, "Interrupted", NULL,
+                                "Interrupted; nothing was kept of the file.");
+        return client_fail(c, EXIT_FAILURE, "Failed", NULL, "Cannot write %s: %s.", file,
+                        strerrordesc_np(-r) ?: "unknown error");
+}
+
+/* The file as the user would write it: FILE, or the folder that FILE is and the name in it. */
+static int shown_path(const char *path, const char *name, char **ret) {
+        const char *slash = path ? strrchr(path, '/') : NULL;
+        char *shown = NULL;
+
+        if (!path || streq(path, "."))
+                shown = strdup(name);
+        else if (streq(slash ? slash + 1 : path, name))
+                shown = strdup(path);
+        else if (asprintf(&shown, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", name) < 0)
+                shown = NULL;
+        if (!shown)
+                return -ENOMEM;
+        *ret = shown;
+        return 0;
+}
+
+int verb_export(Client *c, int argc, char *argv[]) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_close_ int fd = -EBADF, dir_fd = -EBADF;
+        _cleanup_free_ char *path = NULL, *archive_name = NULL, *name = NULL, *shown = NULL;
+        const char *file = argc > 2 ? argv[2] : NULL;
+        bool to_stdout = file && streq(file, "-");
+        uint64_t bytes;
+        int r;
+
+        if (to_stdout && c->json != JSON_OFF)
+                return client_fail_usage(c, NULL,
+                                "With '-' the archive itself goes to standard output; --json cannot, too.");
+        if (to_stdout && isatty(STDOUT_FILENO))
+                return client_fail_usage(c, "Name a file, or redirect standard output.",
+                                "The archive is not text: it is not written to a terminal.");
+        if (file && isempty(file))
+                return client_fail_usage(c, NULL, "The name of the file is empty.");
+        r = client_session_path(c, argv[1], &path);
+        if (r != EXIT_SUCCESS)
+                return r;
+
+        r = open_archive(c, path, &error, &archive_name, &fd);
+        if (r < 0)
+                return client_fail_session(c, argv[1], r, &error);
+        if (to_stdout) {
+                r = export_to_fd(fd, STDOUT_FILENO, &bytes);
+                return r < 0 ? fail_export(c, r, "to standard output") : EXIT_SUCCESS;
+        }
+        if (!archive_name_is_valid(archive_name))
+                return client_fail(c, EXIT_FAILURE, "Failed", NULL,
+                                "The daemon calls the archive '%s', which is no name for a file.",
+                                archive_name);
+
+        r = export_target(file, archive_name, &dir_fd, &name);
+        if (r < 0)
+                return fail_export(c, r, file ?: archive_name);
+        r = shown_path(file, name, &shown);
+        if (r >= 0)
+                r = export_to_file(fd, dir_fd, name, c->force, &bytes);
+        if (r < 0)
+                return fail_export(c, r, shown ?: name);
+        r = print_exported(c, argv[1], shown, bytes);
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
+}

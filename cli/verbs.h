@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The verbs. Each is called with its own name in argv[0], a number of arguments that has been checked and
+ * a bus that is open, says everything there is to say, and returns the exit status. */
+
+#include "client.h"
+
+int verb_start(Client *c, int argc, char *argv[]);
+int verb_mark(Client *c, int argc, char *argv[]);
+int verb_stop(Client *c, int argc, char *argv[]);
+
+int verb_status(Client *c, int argc, char *argv[]);
+int verb_list(Client *c, int argc, char *argv[]);
+int verb_export(Client *c, int argc, char *argv[]);

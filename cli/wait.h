@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Waiting for what takes the daemon long: a call that arms or restores the machine, and a session that is
+ * being sealed. Shows on a terminal how far it is, notices Ctrl-C, and notices when the daemon leaves the
+ * bus. */
+
+#include "session-view.h"
+
+typedef struct Wait Wait;
+
+/* From here on no signal of the daemon is missed, so this comes before the call that is to be waited for.
+ * SIGINT and SIGTERM are taken over until wait_free(). */
+int wait_new(sd_bus *bus, Wait **ret);
+Wait *wait_free(Wait *w);
+DEFINE_CLEANUP(Wait *, wait_free)
+#define _cleanup_wait_ _cleanup_(wait_freep)
+
+/* Sends a method call and waits for its reply without a limit. -EINTR after SIGINT or SIGTERM: the daemon
+ * goes on with what it was asked for. Otherwise the failure is in error, too. */
+int wait_call(Wait *w, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret_reply);
+
+/* Waits until the session at that path is sealed or has failed, and returns what it is then. Errors like
+ * those of wait_call(). */
+int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionView **ret);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Every name that two programs, or a program and a person, have to agree on. */
+
+#define BUS_NAME "org.freedesktop.MmioTrace"
+#define BUS_PATH "/org/freedesktop/MmioTrace"
+#define BUS_PATH_SESSION BUS_PATH "/session"
+#define BUS_PATH_JOB BUS_PATH "/job"
+#define BUS_INTERFACE_MANAGER "org.freedesktop.MmioTrace1.Manager"
+#define BUS_INTERFACE_SESSION "org.freedesktop.MmioTrace1.Session"
+#define BUS_INTERFACE_JOB "org.freedesktop.MmioTrace1.Job"
+#define BUS_ERROR_PREFIX "org.freedesktop.MmioTrace1.Error."
+#define BUS_API_VERSION 1
+
+/* Instantiated by the module's name; started over PID 1, because the daemon itself may not load modules. */
+#define UNIT_LOAD_PREFIX "mmiotraced-load@"
+
+/* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
+#define SESSION_FILE "session.json"
+#define SESSION_RAW_DIR "raw"
+#define SESSION_FORMATS_DIR "raw/formats"
+#define SESSION_LOG_DIR "log"
+#define SESSION_METADATA_DIR "metadata"
+#define SESSION_ARCHIVE "archive.tar.xz"
+
+/* Journal fields. */
+#define FIELD_SESSION "MMIOTRACED_SESSION"
+#define FIELD_DRIVER "MMIOTRACED_DRIVER"
+#define FIELD_STATE "MMIOTRACED_STATE"
+#define FIELD_ARCHIVE "MMIOTRACED_ARCHIVE"
+#define FIELD_CALLER_UID "MMIOTRACED_CALLER_UID"
+
+/* Message ids (sd-journal, "journalctl MESSAGE_ID=…"). */
+#define MESSAGE_SESSION_STARTED "4c7e7a9a32f54a0d8a1c2f6e5f0b7d11"
+#define MESSAGE_SESSION_STOPPED "b9c0d0a4e3714c1f9b4a6f7c2d5e8833"
+#define MESSAGE_SESSION_SEALED "d05b6a1e7f8c4a6f8e1b3c9d2a4f5166"
+#define MESSAGE_SESSION_FAILED "6f2f3b1c9d6e4b0fa6a7c3e8d1b2f499"
+#define MESSAGE_EVENTS_LOST "0e9a5f7b4c3d4e1a9c8b7d6f5a4e3c22"
+#define MESSAGE_RESTORED "8a1d2c3b4e5f4a7c9b0e6d5f7c8a9b44"
+
+/* The longest mark. The kernel cuts at 1024 (6.1) or 4054 bytes (6.12), far above. */
+#define MARK_MAX_BYTES 512
+#define DESCRIPTION_MAX_BYTES 16384
+#define DRIVER_NAME_MAX 64

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "trace.h"
+
+typedef struct Segment {
+        int dir_fd;
+        char *name;
+} Segment;
+
+/* How far one CPU's segments have been read. */
+typedef struct Stream {
+        unsigned cpu;
+        Segment *segments;
+        size_t n_segments, next_segment;
+
+        uint8_t *map;
+        size_t map_bytes, map_offset;
+
+        bool in_page, gap_told;
+        RingPage page;
+        bool pending;           /* record is the next one of this CPU */
+        Record record;
+} Stream;
+
+struct Trace {
+        RingFormat format;
+        Stream *streams;
+        size_t n_streams;
+        TraceTotals totals;
+};
+
+int trace_new(const RingFormat *format, Trace **ret) {
+        Trace *t = calloc(1, sizeof(Trace));
+
+        if (!t)
+                return -ENOMEM;
+        t->format = *format;
+        *ret = t;
+        return 0;
+}
+
+static void stream_unmap(Stream *s) {
+        if (s->map)
+                (void) munmap(s->map, s->map_bytes);
+        s->map = NULL;
+        s->map_bytes = s->map_offset = 0;
+}
+
+Trace *trace_free(Trace *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_streams; i++) {
+                Stream *s = t->streams + i;
+
+                stream_unmap(s);
+                for (size_t j = 0; j < s->n_segments; j++)
+                        free(s->segments[j].name);
+                free(s->segments);
+        }
+        free(t->streams);
+        free(t);
+        return NULL;
+}
+
+const TraceTotals *trace_totals(const Trace *t) {
+        return &t->totals;
+}
+
+static int find_stream(Trace *t, unsigned cpu, Stream **ret) {
+        Stream *grown;
+
+        for (size_t i = 0; i < t->n_streams; i++)
+                if (t->streams[i].cpu == cpu) {
+                        *ret = t->streams + i;
+                        return 0;
+                }
+        grown = reallocarray(t->streams, t->n_streams + 1, sizeof(Stream));
+        if (!grown)
+                return -ENOMEM;
+        t->streams = grown;
+        t->streams[t->n_streams] = (Stream) { .cpu = cpu };
+        *ret = t->streams + t->n_streams++;
+        return 0;
+}
+
+int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
+        _cleanup_free_ char *copy = strdup(name);
+        Segment *grown;
+        Stream *s;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = find_stream(t, cpu, &s);
+        if (r < 0)
+                return r;
+        grown = reallocarray(s->segments, s->n_segments + 1, sizeof(Segment));
+        if (!grown)
+                return -ENOMEM;
+        s->segments = grown;
+        s->segments[s->n_segments++] = (Segment) { dir_fd, TAKE_PTR(copy) };
+        return 0;
+}
+
+static int is_segment(const struct dirent *entry) {
+        unsigned cpu, number;
+        int end = -1;
+
+        return sscanf(entry->d_name, "cpu%5u-%6u.raw%n", &cpu, &number, &end) == 2 && end > 0 &&
+                entry->d_name[end] == 0;
+}
+
+int trace_add_folder(Trace *t, int dir_fd) {
+        struct dirent **entries = NULL;
+        int n, r = 0;
+
+        /* The numbers are padded, so that the order of names is the order of time within a CPU. */
+        n = scandirat(dir_fd, ".", &entries, is_segment, alphasort);
+        if (n < 0)
+                return -errno;
+        for (int i = 0; i < n; i++) {
+                unsigned cpu = 0;
+
+                (void) sscanf(entries[i]->d_name, "cpu%5u-", &cpu);
+                if (r >= 0)
+                        r = trace_add_segment(t, cpu, dir_fd, entries[i]->d_name);
+                free(entries[i]);
+        }
+        free(entries);
+        return r < 0 ? r : n;
+}
+
+/* Returns 1 with a segment mapped, 0 if there is none left. */
+static int stream_next_segment(Stream *s) {
+        while (s->next_segment < s->n_segments) {
+                const Segment *segment = s->segments + s->next_segment++;
+                _cleanup_close_ int fd = -EBADF;
+                struct stat st;
+                void *map;
+
+                stream_unmap(s);
+                fd = openat(segment->dir_fd, segment->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+                if (fd < 0)
+                        return -errno;
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (!S_ISREG(st.st_mode))
+                        return -EINVAL;
+                if (st.st_size == 0)
+                        continue;
+                map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+                if (map == MAP_FAILED)
+                        return -errno;
+                (void) madvise(map, (size_t) st.st_size, MADV_SEQUENTIAL);
+                s->map = map;
+                s->map_bytes = (size_t) st.st_size;
+                return 1;
+        }
+        stream_unmap(s);
+        return 0;
+}
+
+/* Returns 1 with a page open, 0 at the end of the CPU's segments. */
+static int stream_next_page(Trace *t, Stream *s) {
+        for (;;) {
+                size_t left = s->map_bytes - s->map_offset, bytes = MIN(left, t->format.subbuf_bytes);
+                int r;
+
+                if (left == 0) {
+                        r = stream_next_segment(s);
+                        if (r <= 0)
+                                return r;
+                        continue;
+                }
+                r = ring_page_open(&t->format, s->map + s->map_offset, bytes, &s->page);
+                s->map_offset += bytes;
+                t->totals.n_raw_bytes += bytes;
+                if (r == -EBADMSG || bytes < t->format.subbuf_bytes)
+                        t->totals.n_torn_pages++;
+                if (r > 0) {
+                        s->in_page = true;
+                        s->gap_told = !s->page.lost;
+                        return 1;
+                }
+                if (r < 0 && r != -EBADMSG)
+                        return r;
+        }
+}
+
+/* Returns 1 with s->record filled, 0 at the end. */
+static int stream_next_record(Trace *t, Stream *s) {
+        for (;;) {
+                RingEvent event;
+                int r;
+
+                if (!s->in_page) {
+                        r = stream_next_page(t, s);
+                        if (r <= 0)
+                                return r;
+                }
+                if (!s->gap_told) {
+                        RingPage ahead = s->page;
+
+                        /* The gap bears the time of what comes behind it, so that the merge puts it there. */
+                        r = ring_page_next(&ahead, &event);
+                        s->gap_told = true;
+                        s->record = (Record) {
+                                .type = RECORD_LOST,
+                                .cpu = s->cpu,
+                                .time_ns = r > 0 ? event.time_ns : s->page.time_ns,
+                                .lost = s->page.n_lost,
+                        };
+                        return 1;
+                }
+                r = ring_page_next(&s->page, &event);
+                if (r <= 0)
+                        s->in_page = false;
+                if (r > 0)
+                        r = ring_event_to_record(&t->format, &event, &s->record);
+                else if (r == 0)
+                        continue;
+                if (r == -EBADMSG)
+                        t->totals.n_torn_pages++;
+                if (r == 0)
+                        t->totals.n_other++;
+                if (r > 0) {
+                        s->record.cpu = s->cpu;
+                        return 1;
+                }
+        }
+}
+
+static void count(TraceTotals *totals, const Record *r) {
+        totals->n_by_type[r->type]++;
+        if (r->type == RECORD_LOST) {
+                totals->n_gaps++;
+                totals->n_lost += r->lost;
+                if (r->lost == 0)
+                        totals->n_gaps_uncounted++;
+                return;
+        }
+        if (totals->n_events++ == 0)
+                totals->first_ns = r->time_ns;
+        totals->last_ns = r->time_ns;
+}
+
+int trace_next(Trace *t, Record *ret) {
+        Stream *first = NULL;
+        int r;
+
+        for (size_t i = 0; i < t->n_streams; i++) {
+                Stream *s = t->streams + i;
+
+                if (!s->pending) {
+                        r = stream_next_record(t, s);
+                        if (r < 0)
+                                return r;
+                        s->pending = r > 0;
+                }
+                if (s->pending && (!first || s->record.time_ns < first->record.time_ns))
+                        first = s;
+        }
+        if (!first)
+                return 0;
+        first->pending = false;
+        count(&t->totals, &first->record);
+        *ret = first->record;
+        return 1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A captured trace: the raw segments of every CPU that recorded, read as one stream of records in the order of time,
+ * with each gap at its place, and the sums of what went by. */
+
+#include "record.h"
+#include "ring.h"
+
+typedef struct TraceTotals {
+        uint64_t n_events;      /* reads, writes, unknown, maps, unmaps, marks */
+        uint64_t n_by_type[_RECORD_TYPE_MAX];
+        uint64_t n_lost;        /* sum of the gaps that have a count */
+        uint64_t n_gaps;
+        uint64_t n_gaps_uncounted;
+        uint64_t n_torn_pages;  /* unreadable, or cut by the end of their file; what could be read of them is kept */
+        uint64_t n_other;       /* events of other kinds, which no mmiotrace log shows */
+        uint64_t n_raw_bytes;   /* read so far */
+        uint64_t first_ns, last_ns;
+} TraceTotals;
+
+typedef struct Trace Trace;
+
+/* The format is copied. */
+int trace_new(const RingFormat *format, Trace **ret);
+Trace *trace_free(Trace *trace);
+DEFINE_CLEANUP(Trace *, trace_free)
+
+/* Adds the next segment of a CPU; it is opened once its turn comes. The folder's fd is borrowed until trace_free(). */
+int trace_add_segment(Trace *trace, unsigned cpu, int dir_fd, const char *name);
+
+/* Adds every cpuN-NNNNNN.raw of a folder, in order. Returns how many there were. */
+int trace_add_folder(Trace *trace, int dir_fd);
+
+/* Returns 1 with the next record, 0 at the end. A mark's text is valid until the next call. */
+int trace_next(Trace *trace, Record *ret);
+
+const TraceTotals *trace_totals(const Trace *trace);

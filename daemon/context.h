@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Where things are, and how the administrator wants them. main() names the real places; the test program names a tree
+ * of its own. */
+
+#include "config.h"
+
+typedef struct Context {
+        const char *tracing_dir;        /* NULL: where tracefs is mounted */
+        const char *sys_root, *proc_root;
+        const char *state_dir, *runtime_dir;
+        const char *seal_program;
+        Config config;
+} Context;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+
+#include "daemon.h"
+#include "manager-bus.h"
+#include "names.h"
+
+static int log_errno(int r, const char *what) {
+        (void) sd_journal_send("MESSAGE=%s: %s", what, strerrordesc_np(-r), "PRIORITY=3", "ERRNO=%i", -r, NULL);
+        return r;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        (void) sd_notify(false, "STOPPING=1\nSTATUS=Ending what is going on");
+        manager_quit(userdata);
+        return 0;
+}
+
+static int setup_event(sd_event **ret) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        sigset_t mask;
+        int r;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        sigaddset(&mask, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = sd_event_set_watchdog(event, true);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(event);
+        return 0;
+}
+
+int daemon_run(const Context *context) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
+        _cleanup_(manager_freep) Manager *manager = NULL;
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        int r;
+
+        r = setup_event(&event);
+        if (r < 0)
+                return log_errno(r, "Cannot set up the event loop");
+        r = manager_new(context, event, &manager);
+        if (r < 0)
+                return log_errno(r, "Cannot open the state and runtime directories");
+        r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, manager);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_signal, manager);
+        if (r < 0)
+                return log_errno(r, "Cannot watch for signals");
+
+        r = sd_bus_open_system(&connection);
+        if (r < 0)
+                return log_errno(r, "Cannot connect to the system bus");
+        r = sd_bus_attach_event(connection, event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(connection, true);
+        if (r >= 0)
+                r = bus_new(connection, manager, &bus);
+        if (r < 0)
+                return log_errno(r, "Cannot put the objects on the bus");
+        r = manager_load(manager);
+        if (r < 0)
+                return log_errno(r, "Cannot read the sessions on disk");
+        r = sd_bus_request_name(connection, BUS_NAME, 0);
+        if (r < 0)
+                return log_errno(r, "Cannot own the bus name " BUS_NAME);
+
+        (void) sd_notify(false, "READY=1");
+        r = sd_event_loop(event);
+        if (r < 0)
+                return log_errno(r, "The event loop failed");
+        return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "job-bus.h"
+#include "names.h"
+#include "session-bus.h"
+
+int job_bus_path(const Job *job, char **ret) {
+        return bus_path_new(BUS_PATH_JOB, job->id, ret);
+}
+
+static int property_constant(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        /* Sealing is the only work there is, and a job is there only while it runs. */
+        return sd_bus_message_append(reply, "s", streq(property, "Type") ? "seal" : streq(property, "State") ? "running" : "");
+}
+
+static int property_session(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_free_ char *session = NULL;
+        const Job *job = userdata;
+        int r;
+
+        r = session_bus_path(job->session, &session);
+        return r < 0 ? r : sd_bus_message_append(reply, "o", session);
+}
+
+static const sd_bus_vtable job_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Type", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Progress", "d", NULL, offsetof(Job, progress), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Session", "o", property_session, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Result", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};
+
+static int find(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *ret_error) {
+        unsigned id;
+        Job *job;
+
+        if (bus_path_parse(BUS_PATH_JOB, path, &id) < 0)
+                return 0;
+        job = manager_find_job(userdata, id);
+        if (!job)
+                return 0;
+        *ret = job;
+        return 1;
+}
+
+static int enumerate(sd_bus *connection, const char *prefix, void *userdata, char ***ret, sd_bus_error *ret_error) {
+        _cleanup_strv_ char **nodes = NULL;
+        const Manager *m = userdata;
+        int r;
+
+        for (size_t i = 0; i < m->n_jobs; i++) {
+                r = strv_extendf(&nodes, BUS_PATH_JOB "/_%u", m->jobs[i]->id);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(nodes);
+        return 1;
+}
+
+int job_bus_add(sd_bus *connection, Manager *manager) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_JOB, BUS_INTERFACE_JOB, job_vtable, find, manager);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(connection, NULL, BUS_PATH_JOB, enumerate, manager);
+}
+
+void job_bus_emit_changed(sd_bus *connection, Job *job) {
+        _cleanup_free_ char *path = NULL;
+
+        if (job_bus_path(job, &path) < 0)
+                return;
+        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_JOB, "Progress", NULL);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The Job objects on the bus. Translation only. */
+
+#include "manager-bus.h"
+
+int job_bus_add(sd_bus *connection, Manager *manager);
+void job_bus_emit_changed(sd_bus *connection, Job *job);
+int job_bus_path(const Job *job, char **ret);

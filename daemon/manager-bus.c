@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <systemd/sd-daemon.h>
+
+#include "caller-bus.h"
+#include "job-bus.h"
+#include "manager-bus.h"
+#include "names.h"
+#include "session-bus.h"
+#include "unit-bus.h"
+
+/* A call whose answer comes later. */
+typedef struct Waiting {
+        unsigned session_id;
+        bool start;
+        sd_bus_message *message;
+} Waiting;
+
+#define WAITING_MAX 64
+
+struct Bus {
+        sd_bus *connection;
+        Manager *manager;
+        Waiting waiting[WAITING_MAX];
+        size_t n_waiting;
+};
+
+Manager *bus_manager(Bus *bus) {
+        return bus->manager;
+}
+
+static int wait_for(Bus *bus, const Session *s, sd_bus_message *m, bool start) {
+        if (bus->n_waiting == WAITING_MAX)
+                return -ENOBUFS;
+        bus->waiting[bus->n_waiting++] = (Waiting) { s->id, start, sd_bus_message_ref(m) };
+        return 1;
+}
+
+int bus_answer_when_started(Bus *bus, Session *s, sd_bus_message *m) {
+        return wait_for(bus, s, m, true);
+}
+
+int bus_answer_when_stopped(Bus *bus, Session *s, sd_bus_message *m) {
+        return wait_for(bus, s, m, false);
+}
+
+static void answer(Bus *bus, const Session *s, bool start, const Error *error) {
+        _cleanup_free_ char *path = NULL;
+
+        if (session_bus_path(s, &path) < 0)
+                return;
+        for (size_t i = 0; i < bus->n_waiting;) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+                const Waiting *w = bus->waiting + i;
+
+                if (w->session_id != s->id || w->start != start) {
+                        i++;
+                        continue;
+                }
+                m = w->message;
+                bus->n_waiting--;
+                memmove(bus->waiting + i, bus->waiting + i + 1, (bus->n_waiting - i) * sizeof(Waiting));
+                if (error) {
+                        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+                        (void) bus_error_from(&e, -EIO, error);
+                        (void) sd_bus_reply_method_error(m, &e);
+                        sd_bus_error_free(&e);
+                } else if (start)
+                        (void) sd_bus_reply_method_return(m, "o", path);
+                else
+                        (void) sd_bus_reply_method_return(m, NULL);
+        }
+}
+
+static void tell_status(const Manager *m) {
+        const Session *shown = m->active;
+
+        for (size_t i = 0; i < m->n_sessions && !shown; i++)
+                if (m->sessions[i]->state == SESSION_SEALING)
+                        shown = m->sessions[i];
+        if (shown)
+                (void) sd_notifyf(false, "STATUS=Session %u is %s%s%s", shown->id, session_state_to_string(shown->state),
+                                shown->options.driver ? ": " : "", strempty(shown->options.driver));
+        else
+                (void) sd_notify(false, "STATUS=Idle");
+}
+
+static void emit_manager_changed(Bus *bus) {
+        tell_status(bus->manager);
+        (void) sd_bus_emit_properties_changed(bus->connection, BUS_PATH, BUS_INTERFACE_MANAGER, "State", "ActiveSession", NULL);
+}
+
+static void emit_object(Bus *bus, const char *signal, const char *path) {
+        (void) sd_bus_emit_signal(bus->connection, BUS_PATH, BUS_INTERFACE_MANAGER, signal, "o", path);
+}
+
+static void on_session_added(Session *s, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        Bus *bus = userdata;
+
+        if (session_bus_path(s, &path) < 0)
+                return;
+        (void) sd_bus_emit_object_added(bus->connection, path);
+        emit_object(bus, "SessionNew", path);
+        emit_manager_changed(bus);
+}
+
+static void on_session_changed(Session *s, void *userdata) {
+        Bus *bus = userdata;
+
+        session_bus_emit_changed(bus->connection, s);
+        emit_manager_changed(bus);
+}
+
+static void on_session_removed(Session *s, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        Bus *bus = userdata;
+
+        if (session_bus_path(s, &path) < 0)
+                return;
+        /* It lists what it finds at the path: so while the session can still be found. */
+        (void) sd_bus_emit_object_removed(bus->connection, path);
+        emit_object(bus, "SessionRemoved", path);
+        emit_manager_changed(bus);
+}
+
+static void on_started(Session *s, const Error *error, void *userdata) {
+        answer(userdata, s, true, error);
+}
+
+static void on_stopped(Session *s, const Error *error, void *userdata) {
+        answer(userdata, s, false, error);
+}
+
+static void on_job_added(Job *job, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        Bus *bus = userdata;
+
+        if (job_bus_path(job, &path) < 0)
+                return;
+        (void) sd_bus_emit_object_added(bus->connection, path);
+        emit_object(bus, "JobNew", path);
+        session_bus_emit_changed(bus->connection, job->session);
+        tell_status(bus->manager);
+}
+
+static void on_job_changed(Job *job, void *userdata) {
+        job_bus_emit_changed(((Bus *) userdata)->connection, job);
+}
+
+static void on_job_removed(Job *job, const char *result, const char *detail, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        Bus *bus = userdata;
+
+        if (job_bus_path(job, &path) < 0)
+                return;
+        (void) sd_bus_emit_signal(bus->connection, BUS_PATH, BUS_INTERFACE_MANAGER, "JobRemoved", "oss", path, result, detail);
+        (void) sd_bus_emit_object_removed(bus->connection, path);
+        session_bus_emit_changed(bus->connection, job->session);
+        emit_manager_changed(bus);
+}
+
+static int on_load_module(Session *s, const char *module, void *userdata) {
+        return unit_bus_load(((Bus *) userdata)->connection, s, module);
+}
+
+static int read_text(sd_bus_message *m, const char *key, size_t max_bytes, bool allow_newline, char **ret, Error *error) {
+        const char *s;
+        int r;
+
+        r = sd_bus_message_read(m, "v", "s", &s);
+        if (r < 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a string.", key);
+        if (strlen(s) > max_bytes || !text_is_clean(s, allow_newline))
+                return error_set(error, ERROR_INVALID_ARGUMENTS,
+                                "The option \"%s\" takes at most %zu bytes of text without control characters.", key, max_bytes);
+        free(*ret);
+        *ret = strdup(s);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int read_boolean(sd_bus_message *m, const char *key, bool *ret, Error *error) {
+        int b;
+
+        if (sd_bus_message_read(m, "v", "b", &b) < 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a boolean.", key);
+        *ret = b;
+        return 0;
+}
+
+static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error) {
+        const char *key;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &key);
+        if (r < 0)
+                return r;
+        if (streq(key, "driver"))
+                return read_text(m, key, DRIVER_NAME_MAX, false, &o->driver, error);
+        if (streq(key, "description"))
+                return read_text(m, key, DESCRIPTION_MAX_BYTES, true, &o->description, error);
+        if (streq(key, "load"))
+                return read_boolean(m, key, &o->load, error);
+        if (streq(key, "rebind"))
+                return read_boolean(m, key, &o->rebind, error);
+        if (streq(key, "buffer-size"))
+                return sd_bus_message_read(m, "v", "t", &o->buffer_bytes) < 0
+                                ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of bytes (t).", key) : 0;
+        return error_set(error, ERROR_INVALID_ARGUMENTS,
+                        "Start has no option \"%s\"; it has driver, description, load, rebind and buffer-size.", key);
+}
+
+static int read_start_options(sd_bus_message *m, SessionOptions *ret, Error *error) {
+        _cleanup_session_options_ SessionOptions o = {};
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = read_start_option(m, &o, error);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        if (isempty(o.driver) && (o.load || o.rebind))
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "To load or rebind a driver, name it.");
+        if (o.load && o.rebind)
+                return error_set(error, ERROR_INVALID_ARGUMENTS,
+                                "A driver is either loaded or rebound: load is for one that is not there yet, rebind for one that "
+                                "has its devices.");
+        if (o.driver && !*o.driver)
+                o.driver = (free(o.driver), NULL);
+        *ret = o;
+        o = (SessionOptions) {};
+        return sd_bus_message_exit_container(m);
+}
+
+/* A start with rebind waits for logind to say where the caller sits. */
+typedef struct PendingStart {
+        Bus *bus;
+        sd_bus_message *message;
+        SessionOptions options;
+        uid_t uid;
+} PendingStart;
+
+static void pending_start_free(PendingStart *p) {
+        sd_bus_message_unref(p->message);
+        session_options_done(&p->options);
+        free(p);
+}
+DEFINE_CLEANUP(PendingStart *, pending_start_free)
+
+/* Returns 1: the answer comes later. */
+static int start(Bus *bus, sd_bus_message *m, SessionOptions *options, uid_t uid, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Session *s;
+        int r;
+
+        if (bus->n_waiting == WAITING_MAX)
+                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+        if (options->buffer_bytes == 0)
+                options->buffer_bytes = bus->manager->context->config.buffer_bytes;
+        r = manager_start_session(bus->manager, options, uid, &s, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        return bus_answer_when_started(bus, s, m);
+}
+
+static void on_caller_found(const char *address, void *userdata) {
+        _cleanup_(pending_start_freep) PendingStart *p = userdata;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = 0;
+
+        if (address)
+                r = (p->options.caller_address = strdup(address)) ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = start(p->bus, p->message, &p->options, p->uid, &error);
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(p->message, r, &error);
+        sd_bus_error_free(&error);
+}
+
+static int caller_uid(sd_bus_message *m, uid_t *ret) {
+        sd_bus_creds *creds = NULL;
+        int r;
+
+        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
+        if (r >= 0)
+                r = sd_bus_creds_get_euid(creds, ret);
+        sd_bus_creds_unref(creds);
+        return r;
+}
+
+static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_session_options_ SessionOptions options = {};
+        _cleanup_(pending_start_freep) PendingStart *p = NULL;
+        _cleanup_error_ Error error = {};
+        Bus *bus = userdata;
+        uid_t uid;
+        int r;
+
+        r = read_start_options(m, &options, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        if (!options.rebind)
+                return start(bus, m, &options, uid, ret_error);
+
+        p = calloc(1, sizeof(PendingStart));
+        if (!p)
+                return -ENOMEM;
+        *p = (PendingStart) { bus, sd_bus_message_ref(m), options, uid };
+        options = (SessionOptions) {};
+        r = caller_find_address(m, on_caller_found, p);
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(p);
+        return 1;
+}
+
+static Session *active_session(Bus *bus, sd_bus_error *ret_error) {
+        if (!bus->manager->active)
+                (void) sd_bus_error_set(ret_error, BUS_ERROR_PREFIX "NotRunning",
+                                "No session is running; \"mmiotracectl start\" begins one.");
+        return bus->manager->active;
+}
+
+static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Bus *bus = userdata;
+        Session *s = active_session(bus, ret_error);
+
+        return s ? session_bus_stop(bus, s, m, ret_error) : -ESRCH;
+}
+
+static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Session *s = active_session(userdata, ret_error);
+
+        return s ? session_bus_mark(s, m, ret_error) : -ESRCH;
+}
+
+static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_error_ Error error = {};
+        Bus *bus = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "o");
+        for (size_t i = 0; i < bus->manager->n_sessions && r >= 0; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                r = session_bus_path(bus->manager->sessions[i], &path);
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "o", path);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int property_version(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+}
+
+static int property_api_version(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "u", (uint32_t) BUS_API_VERSION);
+}
+
+static int property_state(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Manager *m = ((Bus *) userdata)->manager;
+
+        return sd_bus_message_append(reply, "s", m->active ? session_state_to_string(m->active->state) : "idle");
+}
+
+static int property_active_session(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Manager *m = ((Bus *) userdata)->manager;
+        _cleanup_free_ char *session = NULL;
+        int r;
+
+        if (!m->active)
+                return sd_bus_message_append(reply, "o", "/");
+        r = session_bus_path(m->active, &session);
+        return r < 0 ? r : sd_bus_message_append(reply, "o", session);
+}
+
+static int property_disk_usage(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "t", manager_disk_usage_bytes(((Bus *) userdata)->manager));
+}
+
+/* Without SD_BUS_VTABLE_UNPRIVILEGED sd-bus itself refuses everybody but root. */
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", property_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("APIVersion", "u", property_api_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ActiveSession", "o", property_active_session, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start, 0),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop, 0),
+        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark, 0),
+        SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("ao", sessions),
+                        method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("o", session), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("o", session), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("o", job), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", result, "s", detail), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
+        _cleanup_(bus_freep) Bus *bus = calloc(1, sizeof(Bus));
+        int r;
+
+        if (!bus)
+                return -ENOMEM;
+        bus->connection = sd_bus_ref(connection);
+        bus->manager = manager;
+        r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, manager_vtable, bus);
+        if (r >= 0)
+                r = session_bus_add(connection, bus);
+        if (r >= 0)
+                r = job_bus_add(connection, manager);
+        if (r < 0)
+                return r;
+        manager->hooks = (ManagerHooks) {
+                .session_added = on_session_added,
+                .session_changed = on_session_changed,
+                .session_removed = on_session_removed,
+                .started = on_started,
+                .stopped = on_stopped,
+                .job_added = on_job_added,
+                .job_changed = on_job_changed,
+                .job_removed = on_job_removed,
+                .load_module = on_load_module,
+                .userdata = bus,
+        };
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+Bus *bus_free(Bus *bus) {
+        if (!bus)
+                return NULL;
+        for (size_t i = 0; i < bus->n_waiting; i++)
+                sd_bus_message_unref(bus->waiting[i].message);
+        sd_bus_unref(bus->connection);
+        free(bus);
+        return NULL;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <systemd/sd-journal.h>
+
+#include "manager.h"
+#include "names.h"
+#include "steps.h"
+#include "undo.h"
+
+#define LAST_ID_FILE "last-id"
+
+static int open_folder(int dir_fd, const char *path, int *ret) {
+        int fd;
+
+        if (mkdirat(dir_fd, path, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret = fd;
+        return 0;
+}
+
+int manager_new(const Context *context, sd_event *event, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        _cleanup_close_ int state_fd = -EBADF;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        m = calloc(1, sizeof(Manager));
+        if (!m)
+                return -ENOMEM;
+        m->context = context;
+        m->sessions_fd = m->runtime_fd = -EBADF;
+        m->event = sd_event_ref(event);
+
+        if (asprintf(&path, "%s/sys/kernel/random/boot_id", context->proc_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_line_at(AT_FDCWD, path, &m->boot_id);
+        if (r >= 0)
+                r = open_folder(AT_FDCWD, context->runtime_dir, &m->runtime_fd);
+        if (r >= 0)
+                r = open_folder(AT_FDCWD, context->state_dir, &state_fd);
+        if (r >= 0)
+                r = open_folder(state_fd, "sessions", &m->sessions_fd);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        /* Each takes itself out of its list. */
+        while (m->n_jobs > 0) {
+                m->jobs[0]->session->job = NULL;
+                job_free(m->jobs[0]);
+        }
+        while (m->n_sessions > 0)
+                session_free(m->sessions[0]);
+        free(m->jobs);
+        free(m->sessions);
+        worker_free(m->restorer);
+        safe_close(m->sessions_fd);
+        safe_close(m->runtime_fd);
+        free(m->boot_id);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+Session *manager_find_session(Manager *m, unsigned id) {
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i]->id == id)
+                        return m->sessions[i];
+        return NULL;
+}
+
+Job *manager_find_job(Manager *m, unsigned id) {
+        for (size_t i = 0; i < m->n_jobs; i++)
+                if (m->jobs[i]->id == id)
+                        return m->jobs[i];
+        return NULL;
+}
+
+/* Ids are never used twice, also not after the session of the highest one was removed: so the last one is on file. */
+int manager_next_session_id(Manager *m, unsigned *ret) {
+        _cleanup_free_ char *line = NULL;
+        uint64_t last = 0;
+        char text[16];
+        int r;
+
+        r = read_line_at(m->sessions_fd, LAST_ID_FILE, &line);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (line && parse_u64(line, &last) < 0)
+                last = 0;
+        for (size_t i = 0; i < m->n_sessions; i++)
+                last = MAX(last, (uint64_t) m->sessions[i]->id);
+        last++;
+        (void) snprintf(text, sizeof text, "%u\n", (unsigned) last);
+        r = write_file_atomic_at(m->sessions_fd, LAST_ID_FILE, text, strlen(text));
+        if (r < 0)
+                return r;
+        *ret = (unsigned) last;
+        return 0;
+}
+
+int manager_add_session(Manager *m, Session *s) {
+        Session **grown = reallocarray(m->sessions, m->n_sessions + 1, sizeof(Session *));
+        size_t i;
+
+        if (!grown)
+                return -ENOMEM;
+        m->sessions = grown;
+        for (i = m->n_sessions; i > 0 && grown[i - 1]->id > s->id; i--)
+                grown[i] = grown[i - 1];
+        grown[i] = s;
+        m->n_sessions++;
+        s->manager = m;
+        return 0;
+}
+
+void manager_unlink_session(Manager *m, Session *s) {
+        if (!m)
+                return;
+        if (m->active == s)
+                m->active = NULL;
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i] == s) {
+                        memmove(m->sessions + i, m->sessions + i + 1, (m->n_sessions - i - 1) * sizeof(Session *));
+                        m->n_sessions--;
+                        return;
+                }
+}
+
+int manager_add_job(Manager *m, Job *job) {
+        Job **grown = reallocarray(m->jobs, m->n_jobs + 1, sizeof(Job *));
+
+        if (!grown)
+                return -ENOMEM;
+        m->jobs = grown;
+        m->jobs[m->n_jobs++] = job;
+        job->manager = m;
+        job->id = ++m->last_job_id;
+        return 0;
+}
+
+void manager_unlink_job(Manager *m, Job *job) {
+        if (!m)
+                return;
+        for (size_t i = 0; i < m->n_jobs; i++)
+                if (m->jobs[i] == job) {
+                        memmove(m->jobs + i, m->jobs + i + 1, (m->n_jobs - i - 1) * sizeof(Job *));
+                        m->n_jobs--;
+                        return;
+                }
+}
+
+void manager_release_active(Manager *m, Session *s) {
+        if (m->active == s)
+                m->active = NULL;
+}
+
+void manager_drop_session(Manager *m, Session *s) {
+        char name[16];
+        int r;
+
+        (void) snprintf(name, sizeof name, "%u", s->id);
+        m->hooks.session_removed(s, m->hooks.userdata);
+        r = remove_tree_at(m->sessions_fd, name);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Cannot remove the files of session %s: %s", name, strerrordesc_np(-r),
+                                "PRIORITY=4", FIELD_SESSION "=%s", name, NULL);
+        session_free(s);
+}
+
+int manager_start_session(Manager *m, SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
+        Session *s;
+        int r;
+
+        if (m->quitting)
+                return error_set(error, ERROR_STATE, "mmiotraced is about to stop and starts nothing new.");
+        if (m->active)
+                return error_set(error, ERROR_ALREADY_RUNNING,
+                                "Session %u is %s, and the kernel can trace for one at a time; end it with "
+                                "\"mmiotracectl stop\".", m->active->id, session_state_to_string(m->active->state));
+        if (m->restorer)
+                return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
+                                "try again in a few seconds.");
+        r = session_new(m, options, owner_uid, &s, error);
+        if (r < 0)
+                return r;
+        m->active = s;
+        r = session_start(s, error);
+        if (r < 0) {
+                manager_drop_session(m, s);
+                return r;
+        }
+        m->hooks.session_added(s, m->hooks.userdata);
+        *ret = s;
+        return 0;
+}
+
+static int restore_leftovers(FILE *out, void *userdata) {
+        const Manager *m = userdata;
+
+        return step_restore(out, &(StepRequest) {
+                        .context = m->context,
+                        .boot_id = m->boot_id,
+                        .runtime_fd = m->runtime_fd,
+                        .session_fd = -EBADF,
+                });
+}
+
+static void on_leftovers_restored(const Error *error, void *userdata) {
+        Manager *m = userdata;
+
+        m->restorer = worker_free(m->restorer);
+        if (error)
+                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strempty(error->text),
+                                "PRIORITY=3", NULL);
+        else
+                (void) sd_journal_send("MESSAGE=What an earlier session left changed in the kernel is undone", "PRIORITY=5",
+                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        manager_check_quit(m);
+}
+
+static int load_sessions(Manager *m) {
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *entry;
+        int fd;
+
+        fd = openat(m->sessions_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        d = fdopendir(fd);
+        if (!d) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(d))) {
+                uint64_t id;
+                Session *s;
+                int r;
+
+                if (parse_u64(entry->d_name, &id) < 0 || id > UINT32_MAX)
+                        continue;
+                r = session_load(m, (unsigned) id, &s);
+                if (r < 0)
+                        (void) sd_journal_send("MESSAGE=Cannot read session %s, leaving it alone: %s", entry->d_name,
+                                        strerrordesc_np(-r), "PRIORITY=4", FIELD_SESSION "=%s", entry->d_name, NULL);
+        }
+        return 0;
+}
+
+int manager_load(Manager *m) {
+        int r;
+
+        r = load_sessions(m);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < m->n_sessions; i++)
+                m->hooks.session_added(m->sessions[i], m->hooks.userdata);
+
+        for (size_t i = 0; i < m->n_sessions; i++) {
+                Session *s = m->sessions[i];
+
+                /* There is never more than one that the machine is changed for. */
+                if (!session_is_over(s) && s->state != SESSION_SEALING && !m->active)
+                        m->active = s;
+                session_resume(s);
+        }
+
+        if (!m->active && undo_exists(m->runtime_fd))
+                return worker_start(m->event,
+                                &(WorkerSpec) {
+                                        .name = "restore",
+                                        .run = restore_leftovers,
+                                        .arg = m,
+                                        .keep_fds = &m->runtime_fd,
+                                        .n_keep_fds = 1,
+                                        .done = on_leftovers_restored,
+                                        .userdata = m,
+                                },
+                                &m->restorer);
+        return 0;
+}
+
+void manager_check_quit(Manager *m) {
+        if (m->quitting && !m->active && m->n_jobs == 0 && !m->restorer)
+                (void) sd_event_exit(m->event, 0);
+}
+
+void manager_quit(Manager *m) {
+        Error ignored = {};
+
+        if (m->quitting) {
+                (void) sd_event_exit(m->event, 0);
+                return;
+        }
+        m->quitting = true;
+        if (m->active)
+                (void) session_stop(m->active, &ignored);
+        error_done(&ignored);
+        manager_check_quit(m);
+}
+
+uint64_t manager_disk_usage_bytes(const Manager *m) {
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; i < m->n_sessions; i++) {
+                const Session *s = m->sessions[i];
+
+                bytes += s->raw_bytes + s->log_bytes + s->archive_bytes;
+        }
+        return bytes;
+}

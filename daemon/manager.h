@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The sessions and jobs that exist. It knows no D-Bus: what others have to learn, it tells by its hooks. */
+
+#include "context.h"
+#include "job.h"
+#include "session.h"
+
+/* How the bus side learns what happens. All of them are called from the loop, after the change is complete. */
+typedef struct ManagerHooks {
+        void (*session_added)(Session *session, void *userdata);
+        void (*session_changed)(Session *session, void *userdata);      /* its state, and what came with it */
+        void (*session_removed)(Session *session, void *userdata);
+        void (*started)(Session *session, const Error *error, void *userdata);  /* error NULL: it is capturing */
+        void (*stopped)(Session *session, const Error *error, void *userdata);  /* error NULL: all is as before */
+        void (*job_added)(Job *job, void *userdata);
+        void (*job_changed)(Job *job, void *userdata);
+        void (*job_removed)(Job *job, const char *result, const char *detail, void *userdata);
+        /* Has the module loaded by the service manager; session_load_done() tells how it went. */
+        int (*load_module)(Session *session, const char *module, void *userdata);
+        void *userdata;
+} ManagerHooks;
+
+struct Manager {
+        const Context *context;
+        sd_event *event;
+        ManagerHooks hooks;
+        char *boot_id;
+        int sessions_fd;        /* STATE_DIRECTORY/sessions */
+        int runtime_fd;
+
+        Session **sessions;     /* in the order of their ids */
+        size_t n_sessions;
+        Session *active;        /* the one that has changed the machine, or is about to */
+        Job **jobs;
+        size_t n_jobs;
+        unsigned last_job_id;
+        Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
+        bool quitting;
+};
+
+int manager_new(const Context *context, sd_event *event, Manager **ret);
+Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP(Manager *, manager_free)
+
+/* Takes up what an earlier daemon left, on disk and in the kernel. Call it once the hooks are set. */
+int manager_load(Manager *manager);
+
+/* options is taken over on success. The hook "started" answers later. */
+int manager_start_session(Manager *manager, SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
+
+/* NULL if there is none of that id. */
+Session *manager_find_session(Manager *manager, unsigned id);
+Job *manager_find_job(Manager *manager, unsigned id);
+
+/* Used by sessions and jobs as they come and go. */
+int manager_next_session_id(Manager *manager, unsigned *ret);
+int manager_add_session(Manager *manager, Session *session);
+void manager_unlink_session(Manager *manager, Session *session);
+int manager_add_job(Manager *manager, Job *job);
+void manager_unlink_job(Manager *manager, Job *job);
+/* The session no longer stands in the way of another. */
+void manager_release_active(Manager *manager, Session *session);
+
+/* Removes a session and its files. */
+void manager_drop_session(Manager *manager, Session *session);
+
+/* Ends what is going on and leaves the loop when that is done. A second call leaves at once. */
+void manager_quit(Manager *manager);
+void manager_check_quit(Manager *manager);
+
+uint64_t manager_disk_usage_bytes(const Manager *manager);

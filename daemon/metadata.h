@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What an archive says about the machine: one file per source, in the session's metadata folder.
+ *
+ *      uname.txt       one line, as "uname -a" prints it
+ *      lspci.txt       as "lspci -nnk" prints it
+ *      pci_devices     /proc/bus/pci/devices as it is, which pcidev_lines() turns into the head of a log
+ *      driver.json     the traced driver, the devices bound to it ("bound": true), and behind them those that it could
+ *                      drive; ids and addresses are hexadecimal text, "" is what there is not
+ *
+ * Written before the tracer is armed and again after the session, when the driver is loaded: a machine that dies in
+ * between still has the first. What cannot be read is written as "unavailable: REASON" (in driver.json as a member
+ * "unavailable"), so that a reader can tell it from what is not there. pcidev_lines() refuses such a line.
+ *
+ * sys_root, proc_root and module_dir as in driver.h. Loading pci.ids takes some 10 ms: not for the bus loop. */
+
+#include "driver.h"
+#include "util.h"
+
+#define METADATA_UNAME "uname.txt"
+#define METADATA_LSPCI "lspci.txt"
+#define METADATA_PCI_DEVICES "pci_devices"
+#define METADATA_DRIVER "driver.json"
+
+/* Writes all four files, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
+ * the first file that cannot be written is, after the others were tried. */
+int metadata_collect(
+                int dir_fd,
+                const char *sys_root,
+                const char *proc_root,
+                const char *module_dir,
+                const Driver *driver);
+
+/* The device to name an archive after: the first that is bound, else the first candidate. ret_vendor_device are the
+ * eight hexadecimal digits of both ids ("10de1c82"); ret_device_name is its name in pci.ids, NULL where that has none.
+ * -ENODEV: the driver has neither (or is NULL). */
+int metadata_main_device(
+                const char *sys_root,
+                const Driver *driver,
+                char **ret_vendor_device,
+                char **ret_device_name);

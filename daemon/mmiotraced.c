@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <getopt.h>
+#include <sys/stat.h>
+#include <systemd/sd-journal.h>
+
+#include "daemon.h"
+#include "util.h"
+
+static void help(void) {
+        puts("mmiotraced [OPTION]\n"
+             "\n"
+             "Captures what drivers do to their hardware, with the kernel's mmiotrace tracer.\n"
+             "It is started by systemd or D-Bus and controlled by mmiotracectl(1).\n"
+             "\n"
+             "  -h --help      Show this\n"
+             "     --version   Show the version\n"
+             "\n"
+             "Environment: STATE_DIRECTORY (default /var/lib/mmiotraced) holds the sessions,\n"
+             "RUNTIME_DIRECTORY (default /run/mmiotraced) what has to be undone.");
+}
+
+static const char *directory(const char *variable, const char *otherwise) {
+        return secure_getenv(variable) ?: otherwise;
+}
+
+int main(int argc, char *argv[]) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                {},
+        };
+        Context context = {
+                .sys_root = "/sys",
+                .proc_root = "/proc",
+                .state_dir = directory("STATE_DIRECTORY", "/var/lib/mmiotraced"),
+                .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
+                .seal_program = SEAL_PROGRAM,
+                .config = CONFIG_DEFAULT,
+        };
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        return EXIT_SUCCESS;
+                case 'v':
+                        puts("mmiotraced " PROJECT_VERSION);
+                        return EXIT_SUCCESS;
+                default:
+                        return 2;
+                }
+        if (optind < argc) {
+                fputs("mmiotraced takes no arguments; see --help.\n", stderr);
+                return 2;
+        }
+        umask(0077);
+        r = config_load(CONFIG_FILE, &context.config);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Cannot read " CONFIG_FILE ", using the defaults: %s", strerrordesc_np(-r),
+                                "PRIORITY=4", NULL);
+        return daemon_run(&context) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

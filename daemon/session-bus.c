@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "job-bus.h"
+#include "names.h"
+#include "session-bus.h"
+
+int session_bus_path(const Session *s, char **ret) {
+        return bus_path_new(BUS_PATH_SESSION, s->id, ret);
+}
+
+int session_bus_mark(Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        const char *text;
+        uint64_t usec;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return r;
+        r = bus_read_no_options(m, &error);
+        if (r >= 0)
+                r = session_mark(s, text, &usec, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        return sd_bus_reply_method_return(m, "t", usec);
+}
+
+int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        /* Before the stop, which can end at once. */
+        r = session_is_active(s) ? bus_answer_when_stopped(bus, s, m) : 0;
+        if (r < 0)
+                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+        r = session_stop(s, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        return 1;
+}
+
+static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return session_bus_mark(userdata, m, ret_error);
+}
+
+/* The Bus that the object belongs to is what the fallback vtable was registered with. */
+static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Session *s = userdata;
+
+        return session_bus_stop(s->manager->hooks.userdata, s, m, ret_error);
+}
+
+static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        _cleanup_close_ int fd = -EBADF;
+        Session *s = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r >= 0)
+                r = session_open_archive(s, &fd, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        return sd_bus_reply_method_return(m, "sh", s->archive, fd);
+}
+
+static int property_state(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", session_state_to_string(s->state));
+}
+
+static int property_result(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", session_result_to_string(s->result));
+}
+
+/* While capturing, the counters are where the drain has them. */
+static int property_counter(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        static const struct {
+                const char *property;
+                size_t offset;
+        } counters[] = {
+                { "Events", offsetof(Session, n_events) },
+                { "LostEvents", offsetof(Session, n_lost) },
+                { "BytesRaw", offsetof(Session, raw_bytes) },
+        };
+        Session *s = userdata;
+
+        (void) session_update_counters(s);
+        for (size_t i = 0; i < ELEMENTS(counters); i++)
+                if (streq(property, counters[i].property))
+                        return sd_bus_message_append(reply, "t", *(uint64_t *) ((char *) s + counters[i].offset));
+        return -ENOENT;
+}
+
+static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append_strv(reply, streq(property, "Devices") ? s->devices : s->warnings);
+}
+
+static int property_marks(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(tts)");
+        for (size_t i = 0; i < s->n_marks && r >= 0; i++)
+                r = sd_bus_message_append(reply, "(tts)", s->marks[i].realtime_usec, s->marks[i].monotonic_usec, s->marks[i].text);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int property_archive_path(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+        _cleanup_free_ char *file = NULL;
+
+        if (isempty(s->archive))
+                return sd_bus_message_append(reply, "s", "");
+        if (asprintf(&file, "%s/sessions/%u/" SESSION_ARCHIVE, s->manager->context->state_dir, s->id) < 0) {
+                file = NULL;
+                return -ENOMEM;
+        }
+        return sd_bus_message_append(reply, "s", file);
+}
+
+static int property_job(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+        _cleanup_free_ char *job = NULL;
+        int r;
+
+        if (!s->job)
+                return sd_bus_message_append(reply, "o", "/");
+        r = job_bus_path(s->job, &job);
+        return r < 0 ? r : sd_bus_message_append(reply, "o", job);
+}
+
+static const sd_bus_vtable session_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Id", "u", NULL, offsetof(Session, id), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Result", "s", property_result, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ResultText", "s", NULL, offsetof(Session, result_text), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Session, options.driver), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Devices", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Description", "s", NULL, offsetof(Session, options.description), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Owner", "u", NULL, offsetof(Session, owner_uid), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Session, start_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StartTimestampMonotonic", "t", NULL, offsetof(Session, start_monotonic_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StopTimestamp", "t", NULL, offsetof(Session, stop_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StopTimestampMonotonic", "t", NULL, offsetof(Session, stop_monotonic_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("CPU", "u", NULL, offsetof(Session, cpu), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("CPUsOffline", "s", NULL, offsetof(Session, offline), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BufferSize", "t", NULL, offsetof(Session, buffer_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Events", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("LostEvents", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Reads", "t", NULL, offsetof(Session, n_reads), 0),
+        SD_BUS_PROPERTY("Writes", "t", NULL, offsetof(Session, n_writes), 0),
+        SD_BUS_PROPERTY("Unknown", "t", NULL, offsetof(Session, n_unknown), 0),
+        SD_BUS_PROPERTY("Maps", "t", NULL, offsetof(Session, n_maps), 0),
+        SD_BUS_PROPERTY("BytesRaw", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), 0),
+        SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), 0),
+        SD_BUS_PROPERTY("Marks", "a(tts)", property_marks, 0, 0),
+        SD_BUS_PROPERTY("Archive", "s", NULL, offsetof(Session, archive), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ArchivePath", "s", property_archive_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop, 0),
+        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark, 0),
+        SD_BUS_METHOD_WITH_ARGS("OpenArchive", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", name, "h", archive),
+                        method_open_archive, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* Looked up for every call: no pointer outlives the session. */
+static int find(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *ret_error) {
+        Session *s;
+        unsigned id;
+
+        if (bus_path_parse(BUS_PATH_SESSION, path, &id) < 0)
+                return 0;
+        s = manager_find_session(bus_manager(userdata), id);
+        if (!s)
+                return 0;
+        *ret = s;
+        return 1;
+}
+
+static int enumerate(sd_bus *connection, const char *prefix, void *userdata, char ***ret, sd_bus_error *ret_error) {
+        const Manager *m = bus_manager(userdata);
+        _cleanup_strv_ char **nodes = NULL;
+        int r;
+
+        for (size_t i = 0; i < m->n_sessions; i++) {
+                r = strv_extendf(&nodes, BUS_PATH_SESSION "/_%u", m->sessions[i]->id);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(nodes);
+        return 1;
+}
+
+int session_bus_add(sd_bus *connection, Bus *bus) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_SESSION, BUS_INTERFACE_SESSION, session_vtable, find, bus);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(connection, NULL, BUS_PATH_SESSION, enumerate, bus);
+}
+
+void session_bus_emit_changed(sd_bus *connection, Session *s) {
+        _cleanup_free_ char *path = NULL;
+
+        if (session_bus_path(s, &path) < 0)
+                return;
+        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
+                        "DriverVersion", "Devices", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
+                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Archive", "ArchivePath", "Warnings", "Job",
+                        NULL);
+}

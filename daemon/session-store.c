@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* session.json: a session on disk, written as a whole at each change of state. */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "json.h"
+#include "manager.h"
+#include "names.h"
+#include "session.h"
+
+#define SESSION_FILE_VERSION 1
+
+/* The numbers that go to the file and back as they are. */
+static const struct {
+        const char *key;
+        size_t offset;
+} numbers[] = {
+        { "buffer_bytes", offsetof(Session, buffer_bytes) },
+        { "start_realtime_usec", offsetof(Session, start_realtime_usec) },
+        { "start_monotonic_usec", offsetof(Session, start_monotonic_usec) },
+        { "stop_realtime_usec", offsetof(Session, stop_realtime_usec) },
+        { "stop_monotonic_usec", offsetof(Session, stop_monotonic_usec) },
+        { "events", offsetof(Session, n_events) },
+        { "lost_events", offsetof(Session, n_lost) },
+        { "reads", offsetof(Session, n_reads) },
+        { "writes", offsetof(Session, n_writes) },
+        { "unknown", offsetof(Session, n_unknown) },
+        { "maps", offsetof(Session, n_maps) },
+        { "raw_bytes", offsetof(Session, raw_bytes) },
+        { "log_bytes", offsetof(Session, log_bytes) },
+        { "archive_bytes", offsetof(Session, archive_bytes) },
+};
+
+static const struct {
+        const char *key;
+        size_t offset;
+} strings[] = {
+        { "result_text", offsetof(Session, result_text) },
+        { "driver", offsetof(Session, options.driver) },
+        { "description", offsetof(Session, options.description) },
+        { "module", offsetof(Session, module) },
+        { "driver_version", offsetof(Session, driver_version) },
+        { "cpus_online", offsetof(Session, online) },
+        { "cpus_offline", offsetof(Session, offline) },
+        { "archive", offsetof(Session, archive) },
+        { "archive_name", offsetof(Session, archive_name) },
+};
+
+static int add_marks(struct json_object *o, const Session *s) {
+        _cleanup_json_ struct json_object *array = json_object_new_array();
+        int r;
+
+        if (!array)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->n_marks; i++) {
+                _cleanup_json_ struct json_object *mark = json_object_new_object();
+
+                if (!mark)
+                        return -ENOMEM;
+                r = json_add_u64(mark, "realtime_usec", s->marks[i].realtime_usec);
+                if (r >= 0)
+                        r = json_add_u64(mark, "monotonic_usec", s->marks[i].monotonic_usec);
+                if (r >= 0)
+                        r = json_add_string(mark, "text", s->marks[i].text);
+                if (r < 0)
+                        return r;
+                if (json_object_array_add(array, mark) < 0)
+                        return -ENOMEM;
+                mark = NULL;
+        }
+        return json_add(o, "marks", TAKE_PTR(array));
+}
+
+int session_save(Session *s) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const char *text;
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        r = json_add_u64(o, "version", SESSION_FILE_VERSION);
+        if (r >= 0)
+                r = json_add_u64(o, "id", s->id);
+        if (r >= 0)
+                r = json_add_string(o, "state", session_state_to_string(s->state));
+        if (r >= 0)
+                r = json_add_string(o, "result", session_result_to_string(s->result));
+        if (r >= 0)
+                r = json_add_string(o, "boot_id", s->manager->boot_id);
+        if (r >= 0)
+                r = json_add_u64(o, "owner_uid", s->owner_uid);
+        if (r >= 0)
+                r = json_add_u64(o, "cpu", s->cpu);
+        if (r >= 0)
+                r = json_add(o, "load", json_object_new_boolean(s->options.load));
+        if (r >= 0)
+                r = json_add(o, "rebind", json_object_new_boolean(s->options.rebind));
+        for (size_t i = 0; i < ELEMENTS(strings) && r >= 0; i++)
+                r = json_add_string(o, strings[i].key, *(char **) ((char *) s + strings[i].offset));
+        for (size_t i = 0; i < ELEMENTS(numbers) && r >= 0; i++)
+                r = json_add_u64(o, numbers[i].key, *(uint64_t *) ((char *) s + numbers[i].offset));
+        if (r >= 0)
+                r = json_add_strv(o, "devices", s->devices);
+        if (r >= 0)
+                r = json_add_strv(o, "warnings", s->warnings);
+        if (r >= 0)
+                r = add_marks(o, s);
+        if (r < 0)
+                return r;
+        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        if (!text)
+                return -ENOMEM;
+        return write_file_atomic_at(s->dir_fd, SESSION_FILE, text, strlen(text));
+}
+
+static int load_marks(struct json_object *o, Session *s) {
+        struct json_object *array;
+
+        if (!json_object_object_get_ex(o, "marks", &array) || !json_object_is_type(array, json_type_array))
+                return 0;
+        s->marks = calloc(MAX(json_object_array_length(array), (size_t) 1), sizeof(SessionMark));
+        if (!s->marks)
+                return -ENOMEM;
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                struct json_object *mark = json_object_array_get_idx(array, i);
+                SessionMark *m = s->marks + s->n_marks;
+
+                m->realtime_usec = json_get_u64(mark, "realtime_usec");
+                m->monotonic_usec = json_get_u64(mark, "monotonic_usec");
+                m->text = strdup(json_get_string(mark, "text"));
+                if (!m->text)
+                        return -ENOMEM;
+                s->n_marks++;
+        }
+        return 0;
+}
+
+int session_load(Manager *manager, unsigned id, Session **ret) {
+        _cleanup_(session_freep) Session *s = NULL;
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_free_ char *text = NULL;
+        char name[16];
+        int r;
+
+        s = calloc(1, sizeof(Session));
+        if (!s)
+                return -ENOMEM;
+        *s = (Session) { .id = id, .dir_fd = -EBADF, .marker_fd = -EBADF, .control_fd = -EBADF };
+        (void) snprintf(name, sizeof name, "%u", id);
+        s->dir_fd = openat(manager->sessions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (s->dir_fd < 0)
+                return -errno;
+        r = read_file_at(s->dir_fd, SESSION_FILE, 64 * MIB, &text, NULL);
+        if (r < 0)
+                return r;
+        o = json_tokener_parse(text);
+        if (!json_object_is_type(o, json_type_object) || json_get_u64(o, "version") != SESSION_FILE_VERSION)
+                return -EBADMSG;
+        s->state = session_state_from_string(json_get_string(o, "state"));
+        if (s->state < 0)
+                return -EBADMSG;
+        s->result = session_result_from_string(json_get_string(o, "result"));
+        s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
+        s->cpu = (unsigned) json_get_u64(o, "cpu");
+        for (size_t i = 0; i < ELEMENTS(strings); i++) {
+                const char *value = json_get_string(o, strings[i].key);
+
+                if (!isempty(value) && !(*(char **) ((char *) s + strings[i].offset) = strdup(value)))
+                        return -ENOMEM;
+        }
+        for (size_t i = 0; i < ELEMENTS(numbers); i++)
+                *(uint64_t *) ((char *) s + numbers[i].offset) = json_get_u64(o, numbers[i].key);
+        r = json_get_strv(o, "devices", &s->devices);
+        if (r >= 0)
+                r = json_get_strv(o, "warnings", &s->warnings);
+        if (r >= 0)
+                r = load_marks(o, s);
+        if (r >= 0)
+                r = manager_add_session(manager, s);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}

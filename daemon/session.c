@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+
+#include "manager.h"
+#include "names.h"
+#include "session.h"
+#include "steps.h"
+#include "tracer.h"
+
+#define MARKS_MAX 100000
+
+static const char *const states[_SESSION_STATE_MAX] = {
+        [SESSION_CHECKING] = "checking",
+        [SESSION_ARMING] = "arming",
+        [SESSION_CAPTURING] = "capturing",
+        [SESSION_DRAINING] = "draining",
+        [SESSION_RESTORING] = "restoring",
+        [SESSION_INTERRUPTED] = "interrupted",
+        [SESSION_SEALING] = "sealing",
+        [SESSION_SEALED] = "sealed",
+        [SESSION_FAILED] = "failed",
+};
+
+static const char *const results[_SESSION_RESULT_MAX] = {
+        [RESULT_NONE] = "",
+        [RESULT_SUCCESS] = "success",
+        [RESULT_INTERRUPTED] = "interrupted",
+        [RESULT_LOAD_FAILED] = "load-failed",
+        [RESULT_BIND_FAILED] = "bind-failed",
+        [RESULT_DRAIN_FAILED] = "drain-failed",
+        [RESULT_RESTORE_FAILED] = "restore-failed",
+        [RESULT_SEAL_FAILED] = "seal-failed",
+};
+
+#define AFTER(state) (1U << (state))
+static const unsigned followers[_SESSION_STATE_MAX] = {
+        [SESSION_CHECKING] = AFTER(SESSION_ARMING) | AFTER(SESSION_FAILED) | AFTER(SESSION_INTERRUPTED),
+        [SESSION_ARMING] = AFTER(SESSION_CAPTURING) | AFTER(SESSION_RESTORING) | AFTER(SESSION_FAILED) |
+                AFTER(SESSION_INTERRUPTED),
+        [SESSION_CAPTURING] = AFTER(SESSION_DRAINING) | AFTER(SESSION_INTERRUPTED),
+        [SESSION_DRAINING] = AFTER(SESSION_RESTORING) | AFTER(SESSION_INTERRUPTED),
+        [SESSION_RESTORING] = AFTER(SESSION_SEALING) | AFTER(SESSION_INTERRUPTED),
+        [SESSION_INTERRUPTED] = AFTER(SESSION_RESTORING) | AFTER(SESSION_SEALING) | AFTER(SESSION_INTERRUPTED),
+        [SESSION_SEALING] = AFTER(SESSION_SEALED) | AFTER(SESSION_FAILED),
+};
+
+const char *session_state_to_string(SessionState state) {
+        return state >= 0 && state < _SESSION_STATE_MAX ? states[state] : NULL;
+}
+
+SessionState session_state_from_string(const char *s) {
+        for (SessionState i = 0; i < _SESSION_STATE_MAX; i++)
+                if (streq(states[i], s))
+                        return i;
+        return _SESSION_STATE_INVALID;
+}
+
+bool session_state_may_follow(SessionState from, SessionState to) {
+        return followers[from] & AFTER(to);
+}
+
+const char *session_result_to_string(SessionResult result) {
+        return result < _SESSION_RESULT_MAX ? results[result] : NULL;
+}
+
+SessionResult session_result_from_string(const char *s) {
+        for (SessionResult i = 0; i < _SESSION_RESULT_MAX; i++)
+                if (streq(results[i], s))
+                        return i;
+        return RESULT_NONE;
+}
+
+void session_options_done(SessionOptions *o) {
+        free(o->driver);
+        free(o->description);
+        free(o->caller_address);
+        *o = (SessionOptions) {};
+}
+
+static void log_state(const Session *s, const char *message_id, int priority) {
+        (void) sd_journal_send(
+                        "MESSAGE=Session %u is %s%s%s", s->id, session_state_to_string(s->state),
+                        isempty(s->result_text) ? "" : ": ", strempty(s->result_text),
+                        "PRIORITY=%i", priority,
+                        "MESSAGE_ID=%s", message_id,
+                        FIELD_SESSION "=%u", s->id,
+                        FIELD_STATE "=%s", session_state_to_string(s->state),
+                        FIELD_DRIVER "=%s", strempty(s->options.driver),
+                        FIELD_CALLER_UID "=%u", s->owner_uid,
+                        FIELD_ARCHIVE "=%s", strempty(s->archive),
+                        NULL);
+}
+
+static void log_failure(const Session *s, int r, const char *what) {
+        (void) sd_journal_send("MESSAGE=Session %u: %s: %s", s->id, what, strerrordesc_np(-r), "PRIORITY=3",
+                        "ERRNO=%i", -r, FIELD_SESSION "=%u", s->id, NULL);
+}
+
+/* The one place where a session's state changes: it is on disk before anybody hears of it. */
+static void session_set_state(Session *s, SessionState state) {
+        int r;
+
+        if (!session_state_may_follow(s->state, state)) {
+                (void) sd_journal_print(LOG_CRIT, "Session %u cannot become %s after %s", s->id, states[state],
+                                states[s->state]);
+                return;
+        }
+        s->state = state;
+        r = session_save(s);
+        if (r < 0)
+                log_failure(s, r, "cannot write " SESSION_FILE);
+        switch (state) {
+        case SESSION_CAPTURING:
+                log_state(s, MESSAGE_SESSION_STARTED, 5);
+                break;
+        case SESSION_SEALING:
+                log_state(s, MESSAGE_SESSION_STOPPED, 5);
+                break;
+        case SESSION_SEALED:
+                log_state(s, MESSAGE_SESSION_SEALED, 5);
+                break;
+        case SESSION_FAILED:
+                log_state(s, MESSAGE_SESSION_FAILED, 3);
+                break;
+        default:
+                break;
+        }
+        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+}
+
+/* The first thing that went wrong is what the session is remembered by. */
+static void session_set_result(Session *s, SessionResult result, const char *text) {
+        if (s->result != RESULT_NONE && s->result != RESULT_SUCCESS)
+                return;
+        s->result = result;
+        free(s->result_text);
+        s->result_text = isempty(text) ? NULL : strdup(text);
+}
+
+static void session_warn(Session *s, const char *text) {
+        if (!strv_contains(s->warnings, text) && strv_extend(&s->warnings, text) < 0)
+                log_failure(s, -ENOMEM, "a warning was dropped");
+}
+
+static int make_folders(Session *s) {
+        static const char *const folders[] = {
+                SESSION_RAW_DIR, SESSION_FORMATS_DIR, SESSION_LOG_DIR, SESSION_METADATA_DIR,
+        };
+        char name[16];
+
+        (void) snprintf(name, sizeof name, "%u", s->id);
+        if (mkdirat(s->manager->sessions_fd, name, 0700) < 0)
+                return -errno;
+        s->dir_fd = openat(s->manager->sessions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (s->dir_fd < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTS(folders); i++)
+                if (mkdirat(s->dir_fd, folders[i], 0700) < 0)
+                        return -errno;
+        return 0;
+}
+
+int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **ret, Error *error) {
+        _cleanup_(session_freep) Session *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(Session));
+        if (!s)
+                return -ENOMEM;
+        *s = (Session) {
+                .owner_uid = owner_uid,
+                .dir_fd = -EBADF,
+                .marker_fd = -EBADF,
+                .control_fd = -EBADF,
+                .start_realtime_usec = now_realtime_usec(),
+                .options = {
+                        .load = o->load,
+                        .rebind = o->rebind,
+                        .buffer_bytes = o->buffer_bytes,
+                },
+        };
+        if ((o->driver && !(s->options.driver = strdup(o->driver))) ||
+            (o->description && !(s->options.description = strdup(o->description))) ||
+            (o->caller_address && !(s->options.caller_address = strdup(o->caller_address))))
+                return -ENOMEM;
+        r = manager_next_session_id(m, &s->id);
+        if (r >= 0)
+                r = manager_add_session(m, s);
+        if (r >= 0)
+                r = make_folders(s);
+        if (r >= 0)
+                r = session_save(s);
+        if (r < 0)
+                return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot make the session's folder in /var/lib/mmiotraced");
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static void stop_watching_counters(Session *s) {
+        if (s->counters)
+                (void) munmap(s->counters, sizeof(DrainCounters));
+        s->counters = NULL;
+}
+
+Session *session_free(Session *s) {
+        if (!s)
+                return NULL;
+        manager_unlink_session(s->manager, s);
+        worker_free(s->worker);
+        worker_free(s->drain);
+        worker_free(s->bind);
+        job_free(s->job);
+        stop_watching_counters(s);
+        safe_close(s->marker_fd);
+        safe_close(s->control_fd);
+        safe_close(s->dir_fd);
+        session_options_done(&s->options);
+        for (size_t i = 0; i < s->n_marks; i++)
+                free(s->marks[i].text);
+        free(s->marks);
+        free(s->result_text);
+        free(s->module);
+        free(s->driver_version);
+        free(s->pci_driver);
+        strv_free(s->devices);
+        strv_free(s->warnings);
+        free(s->online);
+        free(s->offline);
+        free(s->archive);
+        free(s->archive_name);
+        free(s);
+        return NULL;
+}
+
+bool session_update_counters(Session *s) {
+        uint64_t n_events, n_lost, raw_bytes;
+
+        if (!s->counters)
+                return false;
+        n_events = atomic_load(&s->counters->n_events);
+        n_lost = atomic_load(&s->counters->n_lost);
+        raw_bytes = atomic_load(&s->counters->n_raw_bytes);
+        if (n_events == s->n_events && n_lost == s->n_lost && raw_bytes == s->raw_bytes)
+                return false;
+        s->n_events = n_events;
+        s->n_lost = n_lost;
+        s->raw_bytes = raw_bytes;
+        return true;
+}
+
+static void replace(char **p, const char *value) {
+        char *copy = strdup(value);
+
+        if (!copy)
+                return;
+        free(*p);
+        *p = copy;
+}
+
+static void on_step_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        uint64_t number;
+
+        if (streq(key, "STATE") && streq(value, "arming"))
+                session_set_state(s, SESSION_ARMING);
+        else if (streq(key, "MODULE"))
+                replace(&s->module, value);
+        else if (streq(key, "VERSION"))
+                replace(&s->driver_version, value);
+        else if (streq(key, "PCI_DRIVER"))
+                replace(&s->pci_driver, value);
+        else if (streq(key, "DEVICE")) {
+                if (!strv_contains(s->devices, value))
+                        (void) strv_extend(&s->devices, value);
+        } else if (streq(key, "ONLINE"))
+                replace(&s->online, value);
+        else if (streq(key, "OFFLINE"))
+                replace(&s->offline, value);
+        else if (streq(key, "ARCHIVE_NAME"))
+                replace(&s->archive_name, value);
+        else if (streq(key, "WARNING"))
+                session_warn(s, value);
+        else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
+                s->cpu = (unsigned) number;
+        else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
+                s->buffer_bytes = number;
+}
+
+static StepRequest step_request(const Session *s) {
+        return (StepRequest) {
+                .context = s->manager->context,
+                .boot_id = s->manager->boot_id,
+                .runtime_fd = s->manager->runtime_fd,
+                .session_fd = s->dir_fd,
+                .driver = s->options.driver,
+                .load = s->options.load,
+                .rebind = s->options.rebind,
+                .caller_address = s->options.caller_address,
+                .buffer_bytes = s->options.buffer_bytes,
+                .started_usec = s->start_realtime_usec,
+                .devices = s->devices,
+                .pci_driver = s->pci_driver,
+                .online = s->online,
+                .counters = s->counters,
+                .control_fd = -EBADF,
+        };
+}
+
+static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
+        void (*line)(const char *key, const char *value, void *userdata),
+        void (*done)(const Error *error, void *userdata), Worker **worker) {
+        const int keep[] = { s->dir_fd, s->manager->runtime_fd, request->control_fd };
+
+        return worker_start(s->manager->event,
+                        &(WorkerSpec) {
+                                .name = name,
+                                .run = run,
+                                .arg = request,
+                                .keep_fds = keep,
+                                .n_keep_fds = request->control_fd >= 0 ? 3 : 2,
+                                .line = line,
+                                .done = done,
+                                .userdata = s,
+                        },
+                        worker);
+}
+
+/* Whoever waits for Start hears of it once, whichever way the start went. */
+static void tell_started(Session *s, const Error *error) {
+        s->busy_loading = false;
+        s->manager->hooks.started(s, error, s->manager->hooks.userdata);
+}
+
+static void seal(Session *s) {
+        Error error = {};
+        int r;
+
+        manager_release_active(s->manager, s);
+        if (s->state != SESSION_SEALING)
+                session_set_state(s, SESSION_SEALING);
+        r = job_seal(s, &s->job);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the program that seals sessions");
+                session_seal_done(s, &error);
+                error_done(&error);
+                return;
+        }
+        s->manager->hooks.job_added(s->job, s->manager->hooks.userdata);
+}
+
+static void on_restored(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->worker = worker_free(s->worker);
+        if (error) {
+                session_warn(s, strempty(error->text));
+                session_set_result(s, RESULT_RESTORE_FAILED, error->text);
+        }
+        if (s->result == RESULT_NONE)
+                s->result = RESULT_SUCCESS;
+        seal(s);
+        s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
+        manager_check_quit(s->manager);
+}
+
+static void restore(Session *s) {
+        StepRequest request = step_request(s);
+        Error error = {};
+        int r;
+
+        session_set_state(s, SESSION_RESTORING);
+        /* What an interrupted session knows of the machine is from its own boot, and stays. */
+        if (s->result == RESULT_INTERRUPTED)
+                request.session_fd = -EBADF;
+        r = start_step(s, "restore", step_restore, &request, on_step_line, on_restored, &s->worker);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the process that restores the machine");
+                on_restored(&error, s);
+                error_done(&error);
+        }
+}
+
+/* The drain has ended: because it was told to, or because it could not go on. */
+static void on_drained(const Error *error, void *userdata) {
+        Session *s = userdata;
+        bool arming = s->state == SESSION_ARMING;
+
+        (void) session_update_counters(s);
+        stop_watching_counters(s);
+        s->drain = worker_free(s->drain);
+        s->marker_fd = safe_close(s->marker_fd);
+        s->control_fd = safe_close(s->control_fd);
+        s->stop_realtime_usec = now_realtime_usec();
+        s->stop_monotonic_usec = now_monotonic_usec();
+        if (error)
+                session_set_result(s, RESULT_DRAIN_FAILED, error->text);
+        if (arming || s->busy_loading)
+                tell_started(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+        if (s->state == SESSION_CAPTURING)
+                session_set_state(s, SESSION_DRAINING);
+        restore(s);
+}
+
+static void on_bound(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->bind = worker_free(s->bind);
+        session_load_done(s, error);
+}
+
+/* The driver goes to work once everything records. */
+static void set_driver_to_work(Session *s) {
+        StepRequest request = step_request(s);
+        Error error = {};
+        int r;
+
+        if (!s->options.load && !s->options.rebind) {
+                tell_started(s, NULL);
+                return;
+        }
+        s->busy_loading = true;
+        if (s->options.load)
+                r = s->manager->hooks.load_module(s, s->module ?: s->options.driver, s->manager->hooks.userdata);
+        else
+                r = start_step(s, "bind", step_bind, &request, NULL, on_bound, &s->bind);
+        if (r < 0) {
+                (void) error_set_errno(&error, s->options.load ? ERROR_LOAD_FAILED : ERROR_BIND_FAILED, r,
+                                "Cannot set the driver to work");
+                session_load_done(s, &error);
+                error_done(&error);
+        }
+}
+
+void session_load_done(Session *s, const Error *error) {
+        Error ignored = {};
+
+        if (!s->busy_loading || s->state != SESSION_CAPTURING)
+                return;
+        if (error) {
+                session_set_result(s, s->options.load ? RESULT_LOAD_FAILED : RESULT_BIND_FAILED, error->text);
+                tell_started(s, error);
+                (void) session_stop(s, &ignored);
+                error_done(&ignored);
+                return;
+        }
+        tell_started(s, NULL);
+}
+
+static void on_drain_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        Error ignored = {};
+
+        if (!streq(key, "READY") || s->state != SESSION_ARMING)
+                return;
+        s->start_monotonic_usec = now_monotonic_usec();
+        s->start_realtime_usec = now_realtime_usec();
+        session_set_state(s, SESSION_CAPTURING);
+        set_driver_to_work(s);
+        if (s->stop_wanted)
+                (void) session_stop(s, &ignored);
+        error_done(&ignored);
+}
+
+static int start_drain(Session *s) {
+        StepRequest request;
+        int fds[2], r;
+
+        s->counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (s->counters == MAP_FAILED) {
+                s->counters = NULL;
+                return -errno;
+        }
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        s->control_fd = fds[0];
+        request = step_request(s);
+        request.control_fd = fds[1];
+        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        safe_close(fds[1]);
+        return r;
+}
+
+static int open_marker(Session *s, Error *error) {
+        _cleanup_free_ char *dir = NULL, *path = NULL;
+        int r;
+
+        r = tracer_find_dir(s->manager->context, &dir, error);
+        if (r < 0)
+                return r;
+        if (asprintf(&path, "%s/trace_marker", dir) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        s->marker_fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return s->marker_fd < 0 ? -errno : 0;
+}
+
+static void on_armed(const Error *failure, void *userdata) {
+        Session *s = userdata;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        s->worker = worker_free(s->worker);
+        if (failure) {
+                Manager *m = s->manager;
+
+                /* The worker has undone what it did: nothing is left but the folder. */
+                session_set_result(s, RESULT_DRAIN_FAILED, failure->text);
+                session_set_state(s, SESSION_FAILED);
+                manager_release_active(m, s);
+                tell_started(s, failure);
+                manager_drop_session(m, s);
+                manager_check_quit(m);
+                return;
+        }
+        r = open_marker(s, &error);
+        if (r >= 0)
+                r = start_drain(s);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_KERNEL, r, "Cannot start draining the ring buffer");
+                on_drained(&error, s);
+        }
+}
+
+int session_start(Session *s, Error *error) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
+        return 0;
+}
+
+int session_stop(Session *s, Error *error) {
+        static const char stop = DRAIN_STOP;
+
+        switch (s->state) {
+        case SESSION_CHECKING:
+        case SESSION_ARMING:
+                s->stop_wanted = true;
+                return 0;
+        case SESSION_CAPTURING:
+                session_set_state(s, SESSION_DRAINING);
+                if (s->busy_loading)
+                        tell_started(s, &(Error) { ERROR_STATE,
+                                        (char *) "The session was stopped while the driver was being loaded." });
+                /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
+                if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
+                        worker_kill(s->drain, SIGKILL);
+                return 0;
+        case SESSION_DRAINING:
+        case SESSION_RESTORING:
+                return 0;
+        default:
+                return error_set(error, ERROR_NOT_RUNNING, "Session %u is not running; it is %s.", s->id,
+                                session_state_to_string(s->state));
+        }
+}
+
+int session_mark(Session *s, const char *text, uint64_t *ret_usec, Error *error) {
+        _cleanup_free_ char *line = NULL, *copy = NULL;
+        SessionMark *grown;
+        uint64_t usec;
+        ssize_t n;
+        int r, l;
+
+        if (s->state != SESSION_CAPTURING)
+                return error_set(error, ERROR_NOT_RUNNING, "Session %u takes no marks; it is %s.", s->id,
+                                session_state_to_string(s->state));
+        /* A newline in it would make the kernel print records that never were (kernel/trace/trace.c,
+         * tracing_mark_write() keeps it): so it is refused, with everything else that is not plain text. */
+        if (isempty(text) || strlen(text) > MARK_MAX_BYTES || !text_is_clean(text, false))
+                return error_set(error, ERROR_MARK_INVALID,
+                                "A mark is one line of 1 to %d bytes of text without control characters; this one has %s.",
+                                MARK_MAX_BYTES,
+                                isempty(text) ? "none" :
+                                strlen(text) > MARK_MAX_BYTES ? "more" : "characters that are not allowed");
+        if (s->n_marks >= MARKS_MAX)
+                return error_set(error, ERROR_MARK_REFUSED, "The session has %d marks already, which is the limit.", MARKS_MAX);
+        copy = strdup(text);
+        l = asprintf(&line, "%s\n", text);
+        if (l < 0)
+                line = NULL;
+        grown = reallocarray(s->marks, s->n_marks + 1, sizeof(SessionMark));
+        if (grown)
+                s->marks = grown;
+        if (!copy || !line || !grown)
+                return -ENOMEM;
+
+        usec = now_monotonic_usec();
+        n = write(s->marker_fd, line, (size_t) l);
+        r = n < 0 ? -errno : 0;
+        if (r == -EBADF)
+                return error_set(error, ERROR_MARK_REFUSED,
+                                "The ring buffer takes no marks: somebody has switched the recording off "
+                                "(/sys/kernel/tracing/tracing_on), or it is full.");
+        if (r == -EINVAL)
+                return error_set(error, ERROR_MARK_REFUSED,
+                                "The ring buffer takes no marks, because the trace option \"markers\" is off; "
+                                "\"echo 1 > /sys/kernel/tracing/options/markers\" switches it on.");
+        if (r < 0 || n != l)
+                return error_set_errno(error, ERROR_KERNEL, r < 0 ? r : -EIO, "The kernel did not take the mark");
+
+        s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, TAKE_PTR(copy) };
+        r = session_save(s);
+        if (r < 0)
+                log_failure(s, r, "cannot write " SESSION_FILE);
+        *ret_usec = usec;
+        return 0;
+}
+
+void session_seal_done(Session *s, const Error *error) {
+        if (error)
+                session_set_result(s, RESULT_SEAL_FAILED, error->text);
+        else if (s->archive_name) {
+                replace(&s->archive, s->archive_name);
+                s->raw_bytes = 0;
+        }
+        if (s->n_lost > 0)
+                (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
+                                "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
+        session_set_state(s, s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED ? SESSION_SEALED : SESSION_FAILED);
+}
+
+void session_resume(Session *s) {
+        if (session_is_over(s))
+                return;
+        if (s->state == SESSION_SEALING) {
+                seal(s);
+                return;
+        }
+        session_set_result(s, RESULT_INTERRUPTED, "The daemon or the machine went down during the session.");
+        session_set_state(s, SESSION_INTERRUPTED);
+        restore(s);
+}
+
+int session_open_archive(Session *s, int *ret_fd, Error *error) {
+        int fd;
+
+        if (isempty(s->archive))
+                return error_set(error, ERROR_NO_ARCHIVE, "Session %u has no archive; it is %s.", s->id,
+                                session_state_to_string(s->state));
+        fd = openat(s->dir_fd, SESSION_ARCHIVE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return error_set_errno(error, ERROR_NO_ARCHIVE, -errno, "The archive of session %u cannot be opened", s->id);
+        *ret_fd = fd;
+        return 0;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One capture session: what was asked for, what state it is in, what it captured. Its files are in a folder of its own
+ * below the state directory; session.json there is the session, written at each change of state. */
+
+#include "drain.h"
+#include "error.h"
+#include "worker.h"
+
+typedef struct Manager Manager;
+typedef struct Job Job;
+
+typedef enum SessionState {
+        SESSION_CHECKING,
+        SESSION_ARMING,
+        SESSION_CAPTURING,
+        SESSION_DRAINING,
+        SESSION_RESTORING,
+        SESSION_INTERRUPTED,    /* found at a start of the daemon: it, or the machine, died */
+        SESSION_SEALING,
+        SESSION_SEALED,
+        SESSION_FAILED,         /* with a result that says why; what was captured is sealed all the same */
+        _SESSION_STATE_MAX,
+        _SESSION_STATE_INVALID = -EINVAL,
+} SessionState;
+
+const char *session_state_to_string(SessionState state);
+SessionState session_state_from_string(const char *s);
+bool session_state_may_follow(SessionState from, SessionState to);
+
+/* Why a session ended. */
+typedef enum SessionResult {
+        RESULT_NONE,            /* it has not */
+        RESULT_SUCCESS,
+        RESULT_INTERRUPTED,
+        RESULT_LOAD_FAILED,
+        RESULT_BIND_FAILED,
+        RESULT_DRAIN_FAILED,
+        RESULT_RESTORE_FAILED,
+        RESULT_SEAL_FAILED,
+        _SESSION_RESULT_MAX,
+} SessionResult;
+
+const char *session_result_to_string(SessionResult result);
+SessionResult session_result_from_string(const char *s);
+
+typedef struct SessionOptions {
+        char *driver;           /* NULL: every driver */
+        char *description;
+        bool load, rebind;
+        uint64_t buffer_bytes;  /* 0: a default that fits the memory */
+        char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL */
+} SessionOptions;
+void session_options_done(SessionOptions *options);
+#define _cleanup_session_options_ _cleanup_(session_options_done)
+
+typedef struct SessionMark {
+        uint64_t realtime_usec, monotonic_usec;
+        char *text;
+} SessionMark;
+
+typedef struct Session {
+        Manager *manager;
+        unsigned id;
+        SessionState state;
+        SessionResult result;
+        char *result_text;      /* a sentence, where the result is not success */
+        uid_t owner_uid;
+        SessionOptions options;
+
+        char *module, *driver_version;
+        char **devices;         /* of the driver, when last looked */
+        char *pci_driver;       /* what the devices were unbound from */
+        char **warnings;
+
+        unsigned cpu;           /* the one that records */
+        char *online, *offline; /* CPU lists: after arming, and taken down by it */
+        uint64_t buffer_bytes;
+        uint64_t start_realtime_usec, start_monotonic_usec;
+        uint64_t stop_realtime_usec, stop_monotonic_usec;
+
+        /* n_events and n_lost while capturing: the kernel's count. After sealing all of them: what is in the log;
+         * n_lost: the greater of what the kernel counted and what the log shows. */
+        uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
+        uint64_t raw_bytes, log_bytes, archive_bytes;
+        char *archive;          /* file name to give it; "" until sealed */
+        char *archive_name;     /* what that will be */
+        SessionMark *marks;
+        size_t n_marks;
+
+        int dir_fd;
+        int marker_fd;          /* trace_marker, while capturing */
+        int control_fd;         /* of the drain */
+        DrainCounters *counters;
+        Worker *worker;         /* arms, later restores */
+        Worker *bind, *drain;
+        Job *job;               /* that seals it */
+        bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
+        bool stop_wanted;
+} Session;
+
+/* Makes the folder and enters the session at the manager, in state checking. */
+int session_new(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
+/* Takes up a session that is on disk. */
+int session_load(Manager *manager, unsigned id, Session **ret);
+Session *session_free(Session *session);
+DEFINE_CLEANUP(Session *, session_free)
+
+/* Begins: the manager's hook "started" tells how it went. */
+int session_start(Session *session, Error *error);
+
+/* Ends the capture: the hook "stopped" tells when the machine is restored. A second call while it is ending is fine. */
+int session_stop(Session *session, Error *error);
+
+/* Writes a mark into the trace. ret: CLOCK_MONOTONIC, which is the clock of the log. */
+int session_mark(Session *session, const char *text, uint64_t *ret_usec, Error *error);
+
+/* The driver that the bus was asked to load is there (error NULL), or not. */
+void session_load_done(Session *session, const Error *error);
+
+/* Goes on with a session that was found on disk: restores if need be, and seals. */
+void session_resume(Session *session);
+
+/* A read-only descriptor of the sealed archive. */
+int session_open_archive(Session *session, int *ret_fd, Error *error);
+
+/* For sealing, which is a job. */
+void session_seal_done(Session *session, const Error *error);
+
+/* The live counters into the session's fields; true if any has changed. */
+bool session_update_counters(Session *session);
+
+/* Writes session.json. */
+int session_save(Session *session);
+
+static inline bool session_is_active(const Session *s) {
+        return s->state <= SESSION_RESTORING;
+}
+static inline bool session_is_over(const Session *s) {
+        return s->state == SESSION_SEALED || s->state == SESSION_FAILED;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "archive-name.h"
+#include "driver.h"
+#include "metadata.h"
+#include "names.h"
+#include "report.h"
+#include "route.h"
+#include "steps.h"
+#include "tracer.h"
+#include "undo.h"
+
+static int open_folder(const StepRequest *q, const char *name, int *ret) {
+        int fd = openat(q->session_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        *ret = fd;
+        return 0;
+}
+
+/* Tells what is known of the driver, and writes it down. Called again at the end, where more is bound. */
+static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, Error *error) {
+        _cleanup_free_ char *ids = NULL, *device_name = NULL, *name = NULL;
+        _cleanup_close_ int metadata_fd = -EBADF;
+        int r;
+
+        r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
+        if (r >= 0)
+                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, NULL, driver);
+        if (r < 0)
+                return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save the description of the machine");
+        if (driver) {
+                if (driver->module)
+                        worker_send(out, "MODULE", "%s", driver->module);
+                if (driver->version)
+                        worker_send(out, "VERSION", "%s", driver->version);
+                STRV_FOREACH(device, driver->devices)
+                        worker_send(out, "DEVICE", "%s", *device);
+        }
+        (void) metadata_main_device(q->context->sys_root, driver, &ids, &device_name);
+        r = archive_name(ids, device_name, driver ? driver->name : NULL, driver ? driver->version : NULL, q->started_usec,
+                        &name);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot make a name for the archive");
+        worker_send(out, "ARCHIVE_NAME", "%s", name);
+        return 0;
+}
+
+/* Whether what was asked for can be done with this driver, as it is now. */
+static int check_driver(const StepRequest *q, const Driver *driver, Error *error) {
+        _cleanup_free_ char *interface = NULL;
+        int r;
+
+        if (q->rebind) {
+                if (!driver->devices)
+                        return error_set(error, ERROR_DRIVER_NOT_BOUND,
+                                        "No PCI device is bound to %s, so there is nothing to rebind; start with --load, or "
+                                        "load it yourself after the start.", driver->name);
+                if (q->caller_address) {
+                        r = network_interface_to(q->context->proc_root, q->caller_address, &interface);
+                        if (r < 0 && r != -ENETUNREACH)
+                                return error_set_errno(error, ERROR_FAILED, r, "Cannot find the network interface that you come in by");
+                }
+                return driver_check_rebind(q->context->sys_root, q->context->proc_root, driver, interface, error);
+        }
+        if (driver->devices)
+                return error_set(error, ERROR_DRIVER_BOUND,
+                                "%s already drives %s: what it has mapped cannot be traced any more. Unload it first "
+                                "(modprobe -r %s), or start with --rebind.",
+                                driver->name, driver->devices[0], driver->module ?: driver->name);
+        if (q->load && driver->builtin)
+                return error_set(error, ERROR_LOAD_FAILED,
+                                "%s is built into this kernel and cannot be loaded; bind a device to it after the start.",
+                                driver->name);
+        if (q->load && driver->loaded)
+                return error_set(error, ERROR_DRIVER_BOUND,
+                                "%s is already loaded, so loading it would do nothing; unload it first (modprobe -r %s).",
+                                driver->name, driver->module);
+        return 0;
+}
+
+static int unbind_all(const StepRequest *q, const Driver *driver, FILE *out, Error *error) {
+        int r;
+
+        STRV_FOREACH(device, driver->devices) {
+                _cleanup_free_ char *path = NULL, *target = NULL, *bound = NULL;
+                ssize_t n;
+
+                /* The journal needs the name before the link is gone. */
+                if (asprintf(&path, "%s/bus/pci/devices/%s/driver", q->context->sys_root, *device) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                target = calloc(1, 4096);
+                if (!target)
+                        return -ENOMEM;
+                n = readlink(path, target, 4095);
+                if (n <= 0)
+                        return error_set_errno(error, ERROR_BIND_FAILED, n < 0 ? -errno : -EIO, "Cannot tell what drives %s", *device);
+                const char *name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+
+                r = undo_add(q->runtime_fd, q->boot_id, UNDO_BIND, name, *device);
+                if (r < 0)
+                        return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot write the undo journal");
+                r = driver_unbind(q->context->sys_root, *device, &bound);
+                if (r < 0)
+                        return error_set_errno(error, ERROR_BIND_FAILED, r, "Cannot take %s off its driver %s", *device, name);
+                worker_send(out, "PCI_DRIVER", "%s", name);
+        }
+        return 0;
+}
+
+static int arm(const StepRequest *q, FILE *out, Error *error) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_close_ int formats_fd = -EBADF;
+        int r;
+
+        r = tracer_check(q->context, error);
+        if (r < 0)
+                return r;
+        if (q->driver) {
+                r = driver_resolve(q->context->sys_root, NULL, q->driver, &driver, error);
+                if (r < 0)
+                        return r;
+                r = check_driver(q, driver, error);
+                if (r < 0)
+                        return r;
+        }
+        r = report_driver(out, q, driver, error);
+        if (r < 0)
+                return r;
+        r = open_folder(q, SESSION_FORMATS_DIR, &formats_fd);
+        if (r < 0)
+                return r;
+        r = tracer_copy_formats(formats_fd, error);
+        if (r < 0)
+                return r;
+
+        worker_send(out, "STATE", "arming");
+        if (q->rebind) {
+                r = unbind_all(q, driver, out, error);
+                if (r < 0)
+                        return r;
+        }
+        r = tracer_arm(q->context, q->runtime_fd, q->boot_id, q->buffer_bytes, &armed, error);
+        if (r < 0)
+                return r;
+        worker_send(out, "CPU", "%u", armed.cpu);
+        worker_send(out, "ONLINE", "%s", armed.online);
+        worker_send(out, "OFFLINE", "%s", armed.offline);
+        worker_send(out, "BUFFER", "%" PRIu64, armed.buffer_bytes);
+        STRV_FOREACH(warning, armed.warnings)
+                worker_send(out, "WARNING", "%s", *warning);
+        return 0;
+}
+
+int step_arm(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_error_ Error error = {}, undo_error = {};
+        int r;
+
+        r = arm(q, out, &error);
+        if (r < 0 && tracer_restore(q->context, q->runtime_fd, q->boot_id, &undo_error) < 0)
+                worker_send(out, "WARNING", "%s", undo_error.text);
+        return worker_send_result(out, r, &error);
+}
+
+int step_bind(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_error_ Error error = {};
+        int r = 0;
+
+        STRV_FOREACH(device, q->devices) {
+                r = driver_bind(q->context->sys_root, q->pci_driver, *device);
+                if (r < 0) {
+                        (void) error_set_errno(&error, ERROR_BIND_FAILED, r, "The driver %s did not take %s back",
+                                        q->pci_driver, *device);
+                        break;
+                }
+        }
+        return worker_send_result(out, r, &error);
+}
+
+static void send_ready(void *userdata) {
+        worker_send(userdata, "READY", "1");
+}
+
+int step_drain(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_free_ char *dir = NULL;
+        _cleanup_close_ int raw_fd = -EBADF;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = tracer_find_dir(q->context, &dir, &error);
+        if (r >= 0)
+                r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r >= 0)
+                r = drain_run(&(DrainRequest) {
+                                .online = q->online,
+                                .raw_fd = raw_fd,
+                                .control_fd = q->control_fd,
+                                .counters = q->counters,
+                                .ready = send_ready,
+                                .userdata = out,
+                        }, &error);
+        return worker_send_result(out, r, &error);
+}
+
+int step_restore(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_error_ Error error = {}, ignored = {};
+        _cleanup_driver_ Driver *driver = NULL;
+        int r;
+
+        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &error);
+
+        /* With the CPUs back. What is known of the driver from the start stays, if it is gone by now. */
+        if (q->session_fd >= 0 && (!q->driver || driver_resolve(q->context->sys_root, NULL, q->driver, &driver, &ignored) >= 0))
+                if (report_driver(out, q, driver, &ignored) < 0)
+                        worker_send(out, "WARNING", "%s", strempty(ignored.text));
+        return worker_send_result(out, r, &error);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "metadata.h"
+#include "names.h"
+#include "summary.h"
+
+/* What metadata.json takes over from session.json as it is. */
+static const char *const session_members[] = {
+        "id", "result", "result_text", "driver", "module", "driver_version", "load", "rebind", "description", "devices",
+        "cpu", "cpus_online", "cpus_offline", "buffer_bytes", "boot_id",
+        "start_realtime_usec", "start_monotonic_usec", "stop_realtime_usec", "stop_monotonic_usec",
+        "marks", "warnings",
+};
+
+static int add_session(struct json_object *root, struct json_object *session) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(session_members); i++) {
+                struct json_object *v;
+
+                if (!json_object_object_get_ex(session, session_members[i], &v))
+                        continue;
+                r = json_add(o, session_members[i], json_object_get(v));
+                if (r < 0)
+                        return r;
+        }
+        return json_add(root, "session", TAKE_PTR(o));
+}
+
+static int add_events(struct json_object *root, const TraceTotals *t) {
+        const struct {
+                const char *key;
+                uint64_t value;
+        } members[] = {
+                { "total", t->n_events },
+                { "reads", t->n_by_type[RECORD_READ] },
+                { "writes", t->n_by_type[RECORD_WRITE] },
+                { "unknown", t->n_by_type[RECORD_UNKNOWN] },
+                { "maps", t->n_by_type[RECORD_MAP] },
+                { "unmaps", t->n_by_type[RECORD_UNMAP] },
+                { "marks", t->n_by_type[RECORD_MARK] },
+                { "first_ns", t->first_ns },
+                { "last_ns", t->last_ns },
+        };
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(members); i++) {
+                r = json_add_u64(o, members[i].key, members[i].value);
+                if (r < 0)
+                        return r;
+        }
+        return json_add(root, "events", TAKE_PTR(o));
+}
+
+static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_lost) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        r = json_add_u64(o, "events", n_lost);
+        if (r >= 0)
+                r = json_add_u64(o, "events_placed_in_log", t->n_lost);
+        if (r >= 0)
+                r = json_add_u64(o, "gaps", t->n_gaps);
+        if (r >= 0)
+                r = json_add_u64(o, "gaps_without_count", t->n_gaps_uncounted);
+        if (r >= 0)
+                r = json_add_u64(o, "torn_pages", t->n_torn_pages);
+        return r < 0 ? r : json_add(root, "loss", TAKE_PTR(o));
+}
+
+/* driver.json, as it was written during the session; a null where there is none. */
+static int add_driver(struct json_object *root) {
+        _cleanup_json_ struct json_object *driver = NULL;
+        _cleanup_free_ char *text = NULL;
+
+        if (read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_DRIVER, 1 * MIB, &text, NULL) >= 0)
+                driver = json_tokener_parse(text);
+        if (!driver)
+                return json_object_object_add(root, "driver", NULL) < 0 ? -ENOMEM : 0;
+        return json_add(root, "driver", TAKE_PTR(driver));
+}
+
+int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
+        _cleanup_json_ struct json_object *root = json_object_new_object();
+        const char *text;
+        char *copy;
+        int r;
+
+        if (!root)
+                return -ENOMEM;
+        r = json_add_u64(root, "schema", METADATA_SCHEMA);
+        if (r >= 0)
+                r = json_add_string(root, "generator", "mmiotraced " PROJECT_VERSION);
+        if (r >= 0)
+                r = json_add(root, "uname", json_object_new_string_len(uname, (int) strcspn(uname, "\n")));
+        if (r >= 0)
+                r = json_add_string(root, "trace_clock", "mono");
+        if (r >= 0)
+                r = add_session(root, session);
+        if (r >= 0)
+                r = add_driver(root);
+        if (r >= 0)
+                r = add_events(root, totals);
+        if (r >= 0)
+                r = add_loss(root, totals, n_lost);
+        if (r < 0)
+                return r;
+        text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        if (!text || asprintf(&copy, "%s\n", text) < 0)
+                return -ENOMEM;
+        *ret = copy;
+        return 0;
+}
+
+static void print_time(FILE *f, const char *what, uint64_t realtime_usec) {
+        time_t t = (time_t) (realtime_usec / USEC_PER_SEC);
+        char text[32];
+        struct tm tm;
+
+        if (realtime_usec == 0 || !gmtime_r(&t, &tm) || strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                return;
+        fprintf(f, "%s %s UTC.\n", what, text);
+}
+
+static void print_marks(FILE *f, struct json_object *session) {
+        struct json_object *marks;
+
+        if (!json_object_object_get_ex(session, "marks", &marks) || json_object_array_length(marks) == 0)
+                return;
+        fputs("\nWhat was done, as marked by the user (seconds as in the log):\n", f);
+        for (size_t i = 0; i < json_object_array_length(marks); i++) {
+                struct json_object *mark = json_object_array_get_idx(marks, i);
+                uint64_t usec = json_get_u64(mark, "monotonic_usec");
+
+                fprintf(f, "  %6" PRIu64 ".%06" PRIu64 "  %s\n", usec / USEC_PER_SEC, usec % USEC_PER_SEC,
+                        json_get_string(mark, "text"));
+        }
+}
+
+static void print_warnings(FILE *f, struct json_object *session) {
+        struct json_object *warnings;
+
+        if (!json_object_object_get_ex(session, "warnings", &warnings) || json_object_array_length(warnings) == 0)
+                return;
+        fputs("\nTo be kept in mind:\n", f);
+        for (size_t i = 0; i < json_object_array_length(warnings); i++)
+                fprintf(f, "  - %s\n", json_object_get_string(json_object_array_get_idx(warnings, i)));
+}
+
+static void print_facts(FILE *f, struct json_object *session, const TraceTotals *t, uint64_t n_lost, const char *uname) {
+        const char *driver = json_get_string(session, "driver"), *version = json_get_string(session, "driver_version");
+        struct json_object *devices;
+
+        if (isempty(driver))
+                fputs("No driver was named: everything that was mapped after the start is in the log.\n", f);
+        else
+                fprintf(f, "Driver: %s%s%s.\n", driver, isempty(version) ? "" : ", version ", version);
+        if (json_object_object_get_ex(session, "devices", &devices))
+                for (size_t i = 0; i < json_object_array_length(devices); i++)
+                        fprintf(f, "Device: %s.\n", json_object_get_string(json_object_array_get_idx(devices, i)));
+        fprintf(f, "Kernel: %.*s.\n", (int) strcspn(uname, "\n"), uname);
+        print_time(f, "Capture began", json_get_u64(session, "start_realtime_usec"));
+        print_time(f, "Capture ended", json_get_u64(session, "stop_realtime_usec"));
+        fprintf(f, "%" PRIu64 " events: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " accesses that the kernel could not decode, %"
+                PRIu64 " mappings, %" PRIu64 " marks.\n", t->n_events, t->n_by_type[RECORD_READ], t->n_by_type[RECORD_WRITE],
+                t->n_by_type[RECORD_UNKNOWN], t->n_by_type[RECORD_MAP], t->n_by_type[RECORD_MARK]);
+        if (n_lost == 0 && t->n_gaps == 0)
+                fputs("No event was lost.\n", f);
+        else
+                fprintf(f, "THE TRACE IS NOT COMPLETE: %" PRIu64 " events were lost; %" PRIu64 " gaps in the log show where.\n",
+                        n_lost, t->n_gaps);
+        fputs("The log holds the accesses of every driver that mapped something during the session, not of this one only.\n", f);
+        if (!isempty(json_get_string(session, "result_text")))
+                fprintf(f, "The session did not end as it should: %s\n", json_get_string(session, "result_text"));
+}
+
+int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
+        const char *description = json_get_string(session, "description");
+        _cleanup_free_ char *text = NULL;
+        size_t bytes = 0;
+        FILE *f;
+
+        f = open_memstream(&text, &bytes);
+        if (!f)
+                return -ENOMEM;
+        if (!isempty(description))
+                fprintf(f, "As reported by the user:\n\n%s\n\n", description);
+        print_facts(f, session, totals, n_lost, uname);
+        print_marks(f, session);
+        print_warnings(f, session);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}

@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/statfs.h>
+#include <tracefs/tracefs.h>
+
+#include "driver.h"
+#include "ring.h"
+#include "tracer.h"
+#include "undo.h"
+
+#define TRACEFS_MAGIC_NUMBER 0x74726163 /* linux/magic.h */
+
+/* 10 s of the busiest driver on record (225,000 events/s) at 44.4 bytes of ring per event: what the ring must bridge
+ * while a driver stays in the kernel and no user space runs. */
+#define RING_DEFAULT_BYTES (97560 * KIB)
+#define RING_LEAST_BYTES (64 * KIB)
+
+/* What the kernel gives every CPU of a ring that was never sized (kernel/trace/trace.c, trace_buf_size). */
+#define RING_KERNEL_DEFAULT_KB "1408"
+
+/* A pipe that somebody is closing at this moment makes the kernel refuse the tracer's change with EBUSY. */
+#define BUSY_RETRIES 50
+#define BUSY_WAIT_MSEC 100
+
+static void sleep_msec(int msec) {
+        (void) poll(NULL, 0, msec);
+}
+
+static int control_read(const char *name, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        int size = 0;
+
+        text = tracefs_instance_file_read(NULL, name, &size);
+        if (!text)
+                return errno > 0 ? -errno : -EIO;
+        text[strcspn(text, "\n")] = 0;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static int control_write(const char *name, const char *value) {
+        int n = tracefs_instance_file_write(NULL, name, value);
+
+        if (n < 0)
+                return errno > 0 ? -errno : -EIO;
+        return (size_t) n == strlen(value) ? 0 : -EIO;
+}
+
+int tracer_parse_selected(const char *list, char **ret) {
+        const char *start = strchr(list, '['), *end = start ? strchr(start, ']') : NULL;
+        char *s;
+
+        if (!end)
+                return -EBADMSG;
+        s = strndup(start + 1, (size_t) (end - start - 1));
+        if (!s)
+                return -ENOMEM;
+        *ret = s;
+        return 0;
+}
+
+static bool lockdown_hides_tracing(const Context *context) {
+        _cleanup_free_ char *path = NULL, *line = NULL;
+
+        if (asprintf(&path, "%s/kernel/security/lockdown", context->sys_root) < 0) {
+                path = NULL;
+                return false;
+        }
+        return read_line_at(AT_FDCWD, path, &line) >= 0 && strstr(line, "[confidentiality]");
+}
+
+static bool is_tracefs(const char *dir) {
+        struct statfs st;
+
+        /* Not merely the folder: without tracefs mounted on it, it is there all the same, and empty. */
+        return statfs(dir, &st) >= 0 && st.f_type == TRACEFS_MAGIC_NUMBER;
+}
+
+int tracer_find_dir(const Context *context, char **ret, Error *error) {
+        static const char *const places[] = { "kernel/tracing", "kernel/debug/tracing" };
+        _cleanup_free_ char *dir = NULL, *tracers = NULL;
+
+        if (context->tracing_dir) {
+                dir = strdup(context->tracing_dir);
+                if (!dir)
+                        return -ENOMEM;
+        }
+        for (size_t i = 0; i < ELEMENTS(places) && !dir; i++) {
+                if (asprintf(&dir, "%s/%s", context->sys_root, places[i]) < 0) {
+                        dir = NULL;
+                        return -ENOMEM;
+                }
+                if (!is_tracefs(dir)) {
+                        free(dir);
+                        dir = NULL;
+                }
+        }
+        if (!dir)
+                return error_set(error, ERROR_NO_TRACEFS,
+                                "tracefs is not mounted; mount it with \"mount -t tracefs nodev /sys/kernel/tracing\".");
+        if (asprintf(&tracers, "%s/available_tracers", dir) < 0) {
+                tracers = NULL;
+                return -ENOMEM;
+        }
+        if (access(tracers, F_OK) < 0) {
+                if (lockdown_hides_tracing(context))
+                        return error_set(error, ERROR_LOCKDOWN,
+                                        "The kernel is locked down at level \"confidentiality\", which forbids tracing; "
+                                        "boot with lockdown=integrity or less.");
+                return error_set(error, ERROR_NO_TRACEFS,
+                                "tracefs at %s is empty: tracing was switched off when this kernel booted; "
+                                "\"journalctl -k -g tracing\" says why.", dir);
+        }
+        if (tracefs_set_tracing_dir(dir) < 0)
+                return error_set_errno(error, ERROR_NO_TRACEFS, -errno, "Cannot use tracefs at %s", dir);
+        *ret = TAKE_PTR(dir);
+        return 0;
+}
+
+static bool word_in(const char *list, const char *word) {
+        size_t l = strlen(word);
+
+        for (const char *p = list; (p = strstr(p, word)); p += l)
+                if ((p == list || p[-1] == ' ') && (p[l] == ' ' || p[l] == 0))
+                        return true;
+        return false;
+}
+
+static int check_tracer(const Context *context, Error *error) {
+        _cleanup_free_ char *available = NULL, *current = NULL;
+        int r;
+
+        r = control_read("available_tracers", &available);
+        if (r == -EPERM && lockdown_hides_tracing(context))
+                return error_set(error, ERROR_LOCKDOWN,
+                                "The kernel is locked down at level \"confidentiality\", which forbids tracing; "
+                                "boot with lockdown=integrity or less.");
+        if (r < 0)
+                return error_set_errno(error, ERROR_NO_TRACEFS, r, "Cannot read the list of tracers");
+        if (!word_in(available, "mmiotrace"))
+                return error_set(error, ERROR_NOT_SUPPORTED,
+                                "This kernel has no mmiotrace: it takes an x86 kernel built with CONFIG_MMIOTRACE=y "
+                                "(Debian's, Ubuntu's and Arch's have it).");
+
+        r = control_read("current_tracer", &current);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the current tracer");
+        if (streq(current, "mmiotrace"))
+                return error_set(error, ERROR_TRACER_BUSY,
+                                "mmiotrace is already on, started by somebody else; save what they need, then "
+                                "\"echo nop > /sys/kernel/tracing/current_tracer\" ends it and brings the CPUs back.");
+        if (!streq(current, "nop"))
+                return error_set(error, ERROR_TRACER_BUSY,
+                                "The tracer \"%s\" is in use, and changing it would wipe its data; end it with "
+                                "\"echo nop > /sys/kernel/tracing/current_tracer\" first.", current);
+        return 0;
+}
+
+/* The kernel refuses a change of tracer while any pipe is open; the main pipe can be asked beforehand, as it takes one
+ * reader only (kernel/trace/trace.c, open_pipe_on_cpu(), since 6.5 and 6.1.55). Nothing is read from it. */
+static int check_readers(Error *error) {
+        _cleanup_close_ int fd = tracefs_instance_file_open(NULL, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd < 0 && errno == EBUSY)
+                return error_set(error, ERROR_READER_BUSY,
+                                "Another program reads trace_pipe, and the kernel allows one reader; find it with "
+                                "\"fuser -v /sys/kernel/tracing/trace_pipe\" and end it.");
+        return 0;
+}
+
+int tracer_check(const Context *context, Error *error) {
+        _cleanup_free_ char *dir = NULL;
+        int r;
+
+        r = tracer_find_dir(context, &dir, error);
+        if (r < 0)
+                return r;
+        r = check_tracer(context, error);
+        if (r < 0)
+                return r;
+        return check_readers(error);
+}
+
+void tracer_armed_done(TracerArmed *armed) {
+        free(armed->online);
+        free(armed->offline);
+        strv_free(armed->warnings);
+        *armed = (TracerArmed) {};
+}
+
+/* What every step of arming needs. */
+typedef struct Arming {
+        const Context *context;
+        int runtime_fd;
+        const char *boot_id;
+        TracerArmed *armed;
+        Error *error;
+} Arming;
+
+static int add_undo(const Arming *a, UndoKind kind, const char *name, const char *value) {
+        int r;
+
+        r = undo_add(a->runtime_fd, a->boot_id, kind, name, value);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_NO_SPACE, r, "Cannot write the undo journal, so nothing was changed");
+        return 0;
+}
+
+/* Sets a control file, with old in the journal as the value to go back to. */
+static int change(const Arming *a, const char *name, const char *old, const char *value) {
+        int r;
+
+        if (streq(old, value))
+                return 0;
+        r = add_undo(a, UNDO_CONTROL, name, old);
+        if (r < 0)
+                return r;
+        r = control_write(name, value);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "The kernel refused \"%s\" for %s", value, name);
+        return 0;
+}
+
+static int change_plain(const Arming *a, const char *name, const char *value) {
+        _cleanup_free_ char *old = NULL;
+        int r;
+
+        r = control_read(name, &old);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read %s", name);
+        return change(a, name, old, value);
+}
+
+/* In the journal also where it is on already: the end of the drain switches it off. */
+static int switch_recording_on(const Arming *a) {
+        _cleanup_free_ char *old = NULL;
+        int r;
+
+        r = control_read("tracing_on", &old);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read tracing_on");
+        r = add_undo(a, UNDO_CONTROL, "tracing_on", old);
+        if (r < 0)
+                return r;
+        r = control_write("tracing_on", "1");
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "The kernel refused to switch the recording on");
+        return 0;
+}
+
+static int change_clock(const Arming *a) {
+        _cleanup_free_ char *list = NULL, *old = NULL;
+        int r;
+
+        r = control_read("trace_clock", &list);
+        if (r >= 0)
+                r = tracer_parse_selected(list, &old);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read trace_clock");
+        /* Nanoseconds, safe in NMI, and the same as the callers' CLOCK_MONOTONIC. */
+        return change(a, "trace_clock", old, "mono");
+}
+
+/* A mask that leaves the recording CPU out would make the kernel count every access as lost. */
+static int change_cpumask(const Arming *a) {
+        _cleanup_free_ char *old = NULL, *all = NULL;
+        unsigned cpu = a->armed->cpu, digit = 0;
+        size_t n = 0;
+        int r;
+
+        r = control_read("tracing_cpumask", &old);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read tracing_cpumask");
+        for (size_t i = strlen(old); i-- > 0;) {
+                if (old[i] == ',')
+                        continue;
+                if (n++ == cpu / 4)
+                        digit = (unsigned) strtoul((char[]) { old[i], 0 }, NULL, 16);
+        }
+        if (digit >> (cpu % 4) & 1)
+                return 0;
+        all = strdup(old);
+        if (!all)
+                return -ENOMEM;
+        /* As wide as the kernel prints it, so never wider than it takes. */
+        for (char *p = all; *p; p++)
+                if (*p != ',')
+                        *p = 'f';
+        return change(a, "tracing_cpumask", old, all);
+}
+
+static int available_memory(const Context *context, uint64_t *ret_bytes) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        const char *line;
+        uint64_t kb;
+        int r;
+
+        if (asprintf(&path, "%s/meminfo", context->proc_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_file_at(AT_FDCWD, path, 64 * KIB, &text, NULL);
+        if (r < 0)
+                return r;
+        line = strstr(text, "MemAvailable:");
+        if (!line || sscanf(line, "MemAvailable: %" SCNu64 " kB", &kb) != 1)
+                return -EBADMSG;
+        *ret_bytes = kb * KIB;
+        return 0;
+}
+
+static int choose_ring_size(const Arming *a, uint64_t wanted_bytes, uint64_t *ret_bytes) {
+        uint64_t available_bytes = 0;
+        int r;
+
+        r = available_memory(a->context, &available_bytes);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out how much memory there is");
+        if (wanted_bytes == 0) {
+                *ret_bytes = MAX(MIN(RING_DEFAULT_BYTES, available_bytes / 4), RING_LEAST_BYTES);
+                return 0;
+        }
+        if (wanted_bytes < RING_LEAST_BYTES)
+                return error_set(a->error, ERROR_INVALID_ARGUMENTS,
+                                "A ring of %s is too small; the least is %s, and 100M hold ten seconds of a busy driver.",
+                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(RING_LEAST_BYTES));
+        if (wanted_bytes > available_bytes / 2)
+                return error_set(a->error, ERROR_NO_MEMORY,
+                                "A ring of %s does not fit: %s of memory are available, and half of that is the limit. "
+                                "Ask for less with --buffer-size.",
+                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(available_bytes));
+        *ret_bytes = wanted_bytes;
+        return 0;
+}
+
+/* Only the recording CPU's ring is sized: buffer_size_kb would give every CPU as much, and the others never record. */
+static int change_ring_size(const Arming *a, uint64_t wanted_bytes) {
+        _cleanup_free_ char *file = NULL, *old = NULL, *all = NULL, *value = NULL, *now = NULL;
+        uint64_t kb, bytes = 0;
+        int r;
+
+        r = choose_ring_size(a, wanted_bytes, &bytes);
+        if (r < 0)
+                return r;
+        if (asprintf(&file, "per_cpu/cpu%u/buffer_size_kb", a->armed->cpu) < 0) {
+                file = NULL;
+                return -ENOMEM;
+        }
+        if (asprintf(&value, "%" PRIu64, bytes / KIB) < 0) {
+                value = NULL;
+                return -ENOMEM;
+        }
+        r = control_read("buffer_size_kb", &all);
+        if (r >= 0)
+                r = control_read(file, &old);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read the size of the ring buffer");
+
+        /* "7 (expanded: 1408)": never used. Such a ring cannot be had again; the kernel would have made it 1408 KB
+         * on every CPU at its first use, so that is what it goes back to. */
+        if (strstr(all, "expanded"))
+                r = add_undo(a, UNDO_CONTROL, "buffer_size_kb", RING_KERNEL_DEFAULT_KB);
+        else if (parse_u64(old, &kb) >= 0)
+                r = add_undo(a, UNDO_CONTROL, file, old);
+        else
+                return error_set(a->error, ERROR_KERNEL, "The kernel gives \"%s\" as the size of its ring buffer.", old);
+        if (r < 0)
+                return r;
+
+        r = control_write(file, value);
+        if (r == -ENOMEM || r == -EBUSY)
+                return error_set(a->error, r == -EBUSY ? ERROR_READER_BUSY : ERROR_NO_MEMORY,
+                                "The kernel could not make a ring of %s: memory is short, or another program has the "
+                                "file \"trace\" open (\"fuser -v /sys/kernel/tracing/trace\").", FORMAT_BYTES(bytes));
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot size the ring buffer");
+        r = control_read(file, &now);
+        if (r >= 0 && parse_u64(now, &kb) >= 0)
+                bytes = kb * KIB;
+        a->armed->buffer_bytes = bytes;
+        return 0;
+}
+
+static int read_online(const Context *context, char **ret, CpuSet *ret_set) {
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/devices/system/cpu/online", context->sys_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_line_at(AT_FDCWD, path, &line);
+        if (r < 0)
+                return r;
+        r = cpu_set_parse(line, ret_set);
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = TAKE_PTR(line);
+        return 0;
+}
+
+/* The CPUs of before that are not in now, as a list ("1-3,5"). */
+static int format_missing(const CpuSet *before, const CpuSet *now, char **ret) {
+        _cleanup_free_ char *list = NULL;
+        size_t bytes;
+        FILE *f;
+
+        f = open_memstream(&list, &bytes);
+        if (!f)
+                return -ENOMEM;
+        for (unsigned i = 0; i < CPUS_MAX; i++) {
+                unsigned first = i;
+
+                if (!cpu_set_has(before, i) || cpu_set_has(now, i))
+                        continue;
+                while (cpu_set_has(before, i + 1) && !cpu_set_has(now, i + 1))
+                        i++;
+                fprintf(f, "%s%u", ftell(f) > 0 ? "," : "", first);
+                if (i > first)
+                        fprintf(f, "-%u", i);
+        }
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+static int switch_on(const Arming *a, const CpuSet *before) {
+        _cleanup_free_ char *current = NULL;
+        CpuSet now;
+        int r;
+
+        r = add_undo(a, UNDO_TRACER, NULL, NULL);
+        if (r < 0)
+                return r;
+        r = control_write("current_tracer", "mmiotrace");
+        if (r == -EBUSY)
+                return error_set(a->error, ERROR_READER_BUSY,
+                                "Another program holds a trace pipe open, so the kernel refuses to change the tracer; "
+                                "find it with \"fuser -v /sys/kernel/tracing/trace_pipe "
+                                "/sys/kernel/tracing/per_cpu/*/trace_pipe*\" and end it.");
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "The kernel refused to switch mmiotrace on");
+
+        /* The write succeeds also where the kernel then did something else: so look. */
+        r = control_read("current_tracer", &current);
+        if (r < 0 || !streq(current, "mmiotrace"))
+                return error_set(a->error, ERROR_KERNEL, "The kernel took \"mmiotrace\" as its tracer, but is running \"%s\".",
+                                r < 0 ? "?" : current);
+        r = read_online(a->context, &a->armed->online, &now);
+        if (r >= 0)
+                r = format_missing(before, &now, &a->armed->offline);
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
+        if (cpu_set_count(&now) > 1)
+                r = strv_extendf(&a->armed->warnings,
+                                "More than one CPU is still online (%s): accesses that two of them make at the same "
+                                "time can be lost without any trace of it.", a->armed->online);
+        return r;
+}
+
+int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, uint64_t buffer_bytes,
+        TracerArmed *ret, Error *error) {
+        _cleanup_free_ char *online = NULL, *events = NULL;
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        const Arming a = { context, runtime_fd, boot_id, &armed, error };
+        CpuSet before;
+        int r;
+
+        r = read_online(context, &online, &before);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
+        /* The kernel keeps the first one (arch/x86/mm/mmio-mod.c, enter_uniprocessor()). */
+        while (!cpu_set_has(&before, armed.cpu))
+                armed.cpu++;
+
+        if (control_read("events/enable", &events) >= 0 && !streq(events, "0")) {
+                r = strv_extend(&armed.warnings, "Trace events are switched on in the main ring buffer: they take its room "
+                                "beside the accesses. \"echo 0 > /sys/kernel/tracing/events/enable\" switches them off.");
+                if (r < 0)
+                        return r;
+        }
+
+        r = add_undo(&a, UNDO_CPUS, NULL, online);
+        if (r < 0)
+                return r;
+        r = switch_recording_on(&a);
+        if (r < 0)
+                return r;
+        r = change_clock(&a);
+        if (r < 0)
+                return r;
+        r = change_plain(&a, "options/overwrite", "1");
+        if (r < 0)
+                return r;
+        r = change_cpumask(&a);
+        if (r < 0)
+                return r;
+        r = change_ring_size(&a, buffer_bytes);
+        if (r < 0)
+                return r;
+        r = switch_on(&a, &before);
+        if (r < 0)
+                return r;
+
+        *ret = armed;
+        armed = (TracerArmed) {};
+        return 0;
+}
+
+static int undo_tracer(Error *error) {
+        int r = 0;
+
+        for (unsigned i = 0; i < BUSY_RETRIES; i++) {
+                _cleanup_free_ char *current = NULL;
+
+                r = control_read("current_tracer", &current);
+                if (r < 0)
+                        break;
+                if (!streq(current, "mmiotrace"))
+                        return 0;
+                r = control_write("current_tracer", "nop");
+                if (r != -EBUSY)
+                        break;
+                sleep_msec(BUSY_WAIT_MSEC);
+        }
+        if (r == -EBUSY)
+                return error_set(error, ERROR_READER_BUSY,
+                                "mmiotrace stays on and CPUs stay offline, because another program holds a trace pipe "
+                                "open; find it with \"fuser -v /sys/kernel/tracing/trace_pipe "
+                                "/sys/kernel/tracing/per_cpu/*/trace_pipe*\", end it, and restart mmiotraced.");
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot switch mmiotrace off");
+        return 0;
+}
+
+/* The tracer brings back the CPUs that it took down; one that it could not bring back is tried once more. */
+static int undo_cpus(const Context *context, const char *list, Error *error) {
+        CpuSet before, now;
+        int r;
+
+        r = cpu_set_parse(list, &before);
+        if (r >= 0)
+                r = read_online(context, NULL, &now);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
+        for (unsigned i = 0; i < CPUS_MAX; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (!cpu_set_has(&before, i) || cpu_set_has(&now, i))
+                        continue;
+                if (asprintf(&path, "%s/devices/system/cpu/cpu%u/online", context->sys_root, i) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                r = write_control_at(AT_FDCWD, path, "1");
+                if (r < 0)
+                        return error_set_errno(error, ERROR_KERNEL, r, "CPU %u stays offline", i);
+        }
+        return 0;
+}
+
+static int undo_bind(const Context *context, const char *driver, const char *device, Error *error) {
+        _cleanup_free_ char *link = NULL;
+        int r;
+
+        if (asprintf(&link, "%s/bus/pci/devices/%s/driver", context->sys_root, device) < 0) {
+                link = NULL;
+                return -ENOMEM;
+        }
+        if (access(link, F_OK) >= 0)
+                return 0;
+        r = driver_bind(context->sys_root, driver, device);
+        if (r < 0)
+                return error_set_errno(error, ERROR_BIND_FAILED, r, "The driver %s did not take %s back", driver, device);
+        return 0;
+}
+
+static int undo_control(const UndoEntry *entry, Error *error) {
+        int r;
+
+        r = control_write(entry->name, entry->value);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot set %s back to %s", entry->name, entry->value);
+        return 0;
+}
+
+int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, Error *error) {
+        _cleanup_free_ char *dir = NULL;
+        _cleanup_undo_ Undo undo = {};
+        int r, result = 0;
+
+        r = undo_load(runtime_fd, boot_id, &undo);
+        if (r == -ENOENT) {
+                (void) undo_remove(runtime_fd);
+                return 0;
+        }
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the undo journal");
+        r = tracer_find_dir(context, &dir, error);
+        if (r < 0)
+                return r;
+
+        for (size_t i = undo.n_entries; i-- > 0;) {
+                const UndoEntry *entry = undo.entries + i;
+
+                switch (entry->kind) {
+                case UNDO_CONTROL:
+                        r = undo_control(entry, error);
+                        break;
+                case UNDO_TRACER:
+                        r = undo_tracer(error);
+                        /* Under mmiotrace, switching tracing_on wipes the ring, and sizes cannot be trusted. */
+                        if (r < 0)
+                                return r;
+                        break;
+                case UNDO_CPUS:
+                        r = undo_cpus(context, entry->value, error);
+                        break;
+                case UNDO_BIND:
+                        r = undo_bind(context, entry->name, entry->value, error);
+                        break;
+                default:
+                        r = 0;
+                }
+                if (r < 0)
+                        result = r;
+        }
+        if (result < 0)
+                return result;
+        r = undo_remove(runtime_fd);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot remove the undo journal");
+        return 1;
+}
+
+int tracer_copy_formats(int dir_fd, Error *error) {
+        for (size_t i = 0; i < n_ring_format_files; i++) {
+                const RingFormatFile *file = ring_format_files + i;
+                _cleanup_free_ char *text = NULL;
+                int r, size = 0;
+
+                text = tracefs_instance_file_read(NULL, file->tracefs_path, &size);
+                if (!text) {
+                        if (!file->required)
+                                continue;
+                        return error_set_errno(error, ERROR_KERNEL, -errno, "Cannot read %s", file->tracefs_path);
+                }
+                r = write_file_atomic_at(dir_fd, file->name, text, (size_t) size);
+                if (r < 0)
+                        return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save %s", file->name);
+        }
+        return 0;
+}
+
+int tracer_stats_parse(const char *text, TracerStats *ret) {
+        static const struct {
+                const char *name;
+                size_t offset;
+        } fields[] = {
+                { "entries: ", offsetof(TracerStats, n_entries) },
+                { "overrun: ", offsetof(TracerStats, n_overrun) },
+                { "dropped events: ", offsetof(TracerStats, n_dropped) },
+                { "read events: ", offsetof(TracerStats, n_read) },
+        };
+        TracerStats stats = {};
+
+        for (size_t i = 0; i < ELEMENTS(fields); i++) {
+                const char *p = text;
+
+                /* At the start of a line: "commit overrun:" ends in the name of another field. */
+                while ((p = strstr(p, fields[i].name)) && p != text && p[-1] != '\n')
+                        p++;
+                if (!p || sscanf(p + strlen(fields[i].name), "%" SCNu64, (uint64_t *) ((char *) &stats + fields[i].offset)) != 1)
+                        return -EBADMSG;
+        }
+        *ret = stats;
+        return 0;
+}
+
+int tracer_read_stats(unsigned cpu, TracerStats *ret) {
+        _cleanup_free_ char *name = NULL, *text = NULL;
+
+        if (asprintf(&name, "per_cpu/cpu%u/stats", cpu) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        text = tracefs_instance_file_read(NULL, name, NULL);
+        if (!text)
+                return errno > 0 ? -errno : -EIO;
+        return tracer_stats_parse(text, ret);
+}
+
+int tracer_set_recording(bool on) {
+        return control_write("tracing_on", on ? "1" : "0");
+}

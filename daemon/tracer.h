@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The kernel's side of a session: checks what can be wrong, arms the tracer, puts everything back.
+ *
+ * All of this blocks, up to seconds, and so does every open of a tracefs file meanwhile (the kernel holds
+ * trace_types_lock): call it in a worker, never in the loop. The order of the steps is the one that loses nothing
+ * and that the kernel accepts: kernel/trace/trace.c, tracing_set_tracer(), refuses a change while a pipe is open;
+ * kernel/trace/trace_mmiotrace.c, mmio_trace_reset(), wipes what was not drained. */
+
+#include "context.h"
+#include "error.h"
+
+/* Finds where tracefs is mounted, and makes libtracefs use that. The string is the caller's. */
+int tracer_find_dir(const Context *context, char **ret, Error *error);
+
+/* Refuses with the reason if a session cannot begin on this machine now. Changes nothing. */
+int tracer_check(const Context *context, Error *error);
+
+typedef struct TracerArmed {
+        unsigned cpu;                   /* the one that records */
+        char *online;                   /* CPU lists: what is online now, and what the tracer took down */
+        char *offline;
+        uint64_t buffer_bytes;          /* of the recording CPU's ring */
+        char **warnings;
+} TracerArmed;
+void tracer_armed_done(TracerArmed *armed);
+#define _cleanup_tracer_armed_ _cleanup_(tracer_armed_done)
+
+/* Sizes the ring (0: a default that fits the memory) and switches the tracer on, with every old value in the undo
+ * journal first. After an error the caller has to tracer_restore(). */
+int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, uint64_t buffer_bytes,
+        TracerArmed *ret, Error *error);
+
+/* Undoes what the journal says. Returns 1 if there was something to undo, 0 if not. Goes on after a step that fails,
+ * and then keeps the journal, so that it can be tried again. */
+int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, Error *error);
+
+/* Copies the files that describe this kernel's ring-buffer pages into a folder. */
+int tracer_copy_formats(int dir_fd, Error *error);
+
+/* per_cpu/cpuN/stats: kernel/trace/trace.c, tracing_stats_read(). */
+typedef struct TracerStats {
+        uint64_t n_entries;     /* not yet read */
+        uint64_t n_overrun;     /* overwritten */
+        uint64_t n_dropped;     /* refused */
+        uint64_t n_read;
+} TracerStats;
+int tracer_read_stats(unsigned cpu, TracerStats *ret);
+int tracer_stats_parse(const char *text, TracerStats *ret);
+
+int tracer_set_recording(bool on);
+
+/* The value in brackets of a tracefs list such as trace_clock ("[local] global mono"). */
+int tracer_parse_selected(const char *list, char **ret);

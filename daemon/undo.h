@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The undo journal: what the machine was like before a session changed it. Each old value is on file before its
+ * change is made, in the order of the changes; undoing goes backwards, can be done again after it was cut short, and
+ * removes the journal when everything is as it was. It lies in the runtime directory, as kernel settings do not
+ * outlive a boot either. */
+
+#include "error.h"
+
+typedef enum UndoKind {
+        UNDO_CONTROL,   /* name: a tracefs file; value: what to write to it */
+        UNDO_TRACER,    /* the tracer goes back to nop */
+        UNDO_CPUS,      /* value: the CPU list that was online */
+        UNDO_BIND,      /* name: PCI driver; value: device */
+        _UNDO_KIND_MAX,
+} UndoKind;
+
+typedef struct UndoEntry {
+        UndoKind kind;
+        char *name, *value;
+} UndoEntry;
+
+typedef struct Undo {
+        UndoEntry *entries;
+        size_t n_entries;
+} Undo;
+
+/* Appends one entry and waits until it is on file. name may be NULL. */
+int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *name, const char *value);
+
+/* Reads the journal. -ENOENT: there is none, or it is of another boot. Lines cut short by a crash are left out: the
+ * change behind such a line was never made. */
+int undo_load(int runtime_fd, const char *boot_id, Undo *ret);
+
+bool undo_exists(int runtime_fd);
+int undo_remove(int runtime_fd);
+
+void undo_done(Undo *undo);
+#define _cleanup_undo_ _cleanup_(undo_done)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "manager.h"
+#include "names.h"
+#include "unit-bus.h"
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER SYSTEMD ".Manager"
+
+/* One load that is going on. It refers to its session by id: that may be gone when PID 1 answers. */
+typedef struct Load {
+        Manager *manager;
+        unsigned session_id;
+        char *unit, *module;
+        sd_bus_slot *match, *call;
+} Load;
+
+static void load_free(Load *l) {
+        sd_bus_slot_unref(l->match);
+        sd_bus_slot_unref(l->call);
+        free(l->unit);
+        free(l->module);
+        free(l);
+}
+DEFINE_CLEANUP(Load *, load_free)
+
+static void load_end(Load *l, const Error *error) {
+        Session *s = manager_find_session(l->manager, l->session_id);
+
+        if (s)
+                session_load_done(s, error);
+        load_free(l);
+}
+
+/* What modprobe said: the unit has its standard error in this file. */
+static void fail_by_modprobe(Load *l, const char *result) {
+        _cleanup_free_ char *name = NULL, *text = NULL;
+        _cleanup_error_ Error error = {};
+        size_t n;
+
+        if (asprintf(&name, "load-%s.err", l->module) < 0)
+                name = NULL;
+        if (name && read_file_at(l->manager->runtime_fd, name, 64 * KIB, &text, &n) >= 0)
+                while (n > 0 && text[n - 1] == '\n')
+                        text[--n] = 0;
+        if (!isempty(text) && text_is_clean(text, true)) {
+                const char *last = strrchr(text, '\n');
+
+                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed: %s", l->module, last ? last + 1 : text);
+        } else
+                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed (%s); see \"journalctl -u %s\".", l->module, result, l->unit);
+        load_end(l, &error);
+}
+
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const char *job, *unit, *result;
+        Load *l = userdata;
+        uint32_t id;
+
+        if (sd_bus_message_read(m, "uoss", &id, &job, &unit, &result) < 0 || !streq(unit, l->unit))
+                return 0;
+        if (streq(result, "done"))
+                load_end(l, NULL);
+        else
+                fail_by_modprobe(l, result);
+        return 0;
+}
+
+static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        _cleanup_error_ Error error = {};
+        Load *l = userdata;
+
+        if (!e)
+                return 0; /* the end of the job is what counts */
+        (void) error_set(&error, ERROR_LOAD_FAILED, "systemd did not start %s: %s", l->unit, strempty(e->message));
+        load_end(l, &error);
+        return 0;
+}
+
+int unit_bus_load(sd_bus *connection, Session *s, const char *module) {
+        _cleanup_(load_freep) Load *l = NULL;
+        int r;
+
+        l = calloc(1, sizeof(Load));
+        if (!l)
+                return -ENOMEM;
+        l->manager = s->manager;
+        l->session_id = s->id;
+        l->module = strdup(module);
+        if (!l->module || asprintf(&l->unit, UNIT_LOAD_PREFIX "%s.service", module) < 0) {
+                l->unit = NULL;
+                return -ENOMEM;
+        }
+        /* PID 1 sends the signals of jobs only while somebody has subscribed. */
+        r = sd_bus_call_method_async(connection, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe", NULL, NULL, NULL);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(connection, &l->match, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                on_job_removed, NULL, l);
+        if (r >= 0) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+
+                r = sd_bus_message_new_method_call(connection, &call, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit");
+                if (r >= 0)
+                        r = sd_bus_message_append(call, "ss", l->unit, "replace");
+                /* No time limit: while a driver probes under the tracer, PID 1 hardly runs. */
+                if (r >= 0)
+                        r = sd_bus_call_async(connection, &l->call, call, on_started, l, UINT64_MAX);
+        }
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(l);
+        return 0;
+}

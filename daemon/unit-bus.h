@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Loading a module by a unit of ours: the daemon may not load modules, PID 1 may start the unit that does. */
+
+#include "bus-util.h"
+#include "session.h"
+
+/* Starts mmiotraced-load@MODULE.service; session_load_done() hears how it ended. userdata of the hook. */
+int unit_bus_load(sd_bus *connection, Session *session, const char *module);

@@ -1,0 +1,159 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# analyze.sh ANALYZE DATA_DIR
+#
+# Runs the built mmiotrace-analyze on the captures in DATA_DIR/samples, and prints TAP.
+
+set -u
+export LC_ALL=C
+
+if [ $# -ne 2 ]; then
+        echo "usage: $0 ANALYZE DATA_DIR" >&2
+        exit 2
+fi
+analyze=$1
+samples=$2/samples
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+n=0
+failed=0
+
+# ok WHAT: says whether the command before it succeeded.
+ok() {
+        if [ $? -eq 0 ]; then
+                result=ok
+        else
+                result='not ok'
+                failed=1
+                sed 's/^/# /' "$dir/err"
+        fi
+        n=$((n + 1))
+        echo "$result $n - $1"
+}
+
+# run STATUS ARGUMENT…: true if the program exits with that status; its output is in out and err.
+run() {
+        expected=$1
+        shift
+        "$analyze" "$@" >"$dir/out" 2>"$dir/err"
+        status=$?
+        [ $status -eq "$expected" ] || { echo "exit status $status instead of $expected" >>"$dir/err"; false; }
+}
+
+# said PATTERN: true if standard error is one line, with that in it.
+said() {
+        [ "$(wc -l <"$dir/err")" -eq 1 ] && grep -q -e "$1" "$dir/err"
+}
+
+for s in e1000e-6.1 e1000e-6.1-lossy e1000e-6.12-stack; do
+        mkdir "$dir/$s"
+        xz -dc "$samples/$s/cpu0.raw.xz" >"$dir/$s/cpu0.raw" || exit 1
+        case $s in
+        *-lossy) echo 'CPU:0 [LOST 2852 EVENTS]' ;;
+        esac >"$dir/$s/log"
+        xz -dc "$samples/$s/kernel-text.log.xz" >>"$dir/$s/log" || exit 1
+        {
+                echo 'VERSION 20070824'
+                # No device has a driver: each line ends with the blank in front of it.
+                awk '{ printf "PCIDEV"; for (i = 1; i <= 17; i++) printf " %s", $i; print " " }' "$samples/$s/pci_devices"
+                cat "$dir/$s/log"
+        } >"$dir/$s/log-with-head"
+
+        run 0 decode --formats "$samples/$s/formats" "$dir/$s/cpu0.raw" && cmp "$dir/out" "$dir/$s/log" 2>>"$dir/err"
+        ok "$s is what the kernel printed"
+        run 0 decode --formats="$samples/$s/formats" --pci-devices "$samples/$s/pci_devices" "$dir/$s/cpu0.raw" &&
+                cmp "$dir/out" "$dir/$s/log-with-head" 2>>"$dir/err"
+        ok "$s with VERSION and PCIDEV lines"
+        run 0 decode "$dir/$s/cpu0.raw" --formats "$samples/$s/formats" -o "$dir/$s/written" &&
+                cmp "$dir/$s/written" "$dir/$s/log" 2>>"$dir/err" && [ ! -s "$dir/out" ]
+        ok "$s into a file"
+done
+
+good=$dir/e1000e-6.1
+formats=$samples/e1000e-6.1/formats
+
+run 0 decode --formats "$formats" "$good/cpu0.raw" && said '^4353 events, none lost$'
+ok 'a summary'
+run 0 decode --formats "$samples/e1000e-6.1-lossy/formats" "$dir/e1000e-6.1-lossy/cpu0.raw" &&
+        said '^1501 events, 2852 lost in 1 gap$'
+ok 'a summary with a gap'
+
+echo 'old content, longer than nothing' >"$dir/again"
+run 0 decode --formats "$formats" --output="$dir/again" "$good/cpu0.raw" && cmp "$dir/again" "$good/log" 2>>"$dir/err"
+ok 'an output file is replaced'
+
+# Segments of 12 pages each, in the order of their names.
+split -b 49152 -d -a 6 --additional-suffix=.raw "$good/cpu0.raw" "$dir/cpu0-"
+run 0 decode --formats "$formats" "$dir"/cpu0-*.raw && cmp "$dir/out" "$good/log" 2>>"$dir/err"
+ok 'several segments of a CPU'
+
+# The CPU is that of the name, wherever the file lies.
+mkdir "$dir/cpu5"
+cp "$dir/e1000e-6.1-lossy/cpu0.raw" "$dir/cpu5/cpu12-000003.raw"
+run 0 decode --formats "$formats" "$dir/cpu5/cpu12-000003.raw" && head -n 1 "$dir/out" | grep -qx 'CPU:12 \[LOST 2852 EVENTS\]'
+ok 'the CPU of a file name'
+
+mkdir "$dir/torn" "$dir/nothing"
+head -c 193000 "$good/cpu0.raw" >"$dir/torn/cpu0.raw"
+run 0 decode --formats "$formats" "$dir/torn/cpu0.raw" && said ', 1 torn page$' &&
+        [ "$(wc -l <"$dir/out")" -ge 4000 ] && head -n "$(wc -l <"$dir/out")" "$good/log" | cmp - "$dir/out" 2>>"$dir/err"
+ok 'a torn last page'
+
+: >"$dir/nothing/cpu0.raw"
+run 0 decode --formats "$formats" "$dir/nothing/cpu0.raw" && said '^0 events, none lost$' && [ ! -s "$dir/out" ]
+ok 'an empty file'
+
+run 0 --help && grep -q '^mmiotrace-analyze decode ' "$dir/out" && [ ! -s "$dir/err" ]
+ok 'help'
+run 0 --version && grep -q '^mmiotrace-analyze [0-9]' "$dir/out" && [ ! -s "$dir/err" ]
+ok 'version'
+
+# usage WHAT PATTERN ARGUMENT…: wrong usage, said in one line, with nothing on standard output.
+usage() {
+        what=$1 pattern=$2
+        shift 2
+        run 2 "$@" && [ ! -s "$dir/out" ] && said "$pattern"
+        ok "wrong usage: $what"
+}
+
+run 2 && [ ! -s "$dir/out" ] && grep -q '^Exit status' "$dir/err"
+ok 'wrong usage: nothing at all'
+usage 'unknown verb' '"encode"' encode --formats "$formats" "$good/cpu0.raw"
+usage 'no formats' 'needs --formats' decode "$good/cpu0.raw"
+usage 'no files' 'at least one raw file' decode --formats "$formats"
+usage 'unknown option' 'unrecognized option' decode --formats "$formats" --frobnicate "$good/cpu0.raw"
+usage 'option without its argument' 'requires an argument' decode "$good/cpu0.raw" --formats
+for name in kernel.raw 0.raw cpu.raw cpux.raw xcpu0.raw cpu0.raw.xz cpu0junk.raw cpu-1.raw 'cpu 1.raw'; do
+        cp "$good/cpu0.raw" "$dir/$name"
+        usage "a file called \"$name\"" 'call it cpuN.raw' decode --formats "$formats" "$dir/$name"
+done
+
+# failure WHAT PATTERN ARGUMENT…: failure, said in one line, with nothing on standard output.
+failure() {
+        what=$1 pattern=$2
+        shift 2
+        run 1 "$@" && [ ! -s "$dir/out" ] && said "$pattern"
+        ok "failure: $what"
+}
+
+failure 'missing file' 'cpu9.raw: No such file' decode --formats "$formats" "$good/cpu0.raw" "$dir/cpu9.raw"
+failure 'missing file, nothing written' 'cpu9.raw: No such file' decode --formats "$formats" -o "$dir/unwritten" "$dir/cpu9.raw"
+[ ! -e "$dir/unwritten" ]
+ok 'failure: missing file, no output file made'
+failure 'missing formats' 'none: No such file' decode --formats "$dir/none" "$good/cpu0.raw"
+mkdir "$dir/empty"
+failure 'empty formats' 'empty (header_page.*: No such file' decode --formats "$dir/empty" "$good/cpu0.raw"
+cp -r "$formats" "$dir/broken"
+echo broken >"$dir/broken/mmiotrace_rw.format"
+failure 'broken formats' 'broken (header_page.*: Bad message' decode --formats "$dir/broken" "$good/cpu0.raw"
+failure 'missing PCI devices' 'none as a copy.*: No such file' decode --formats "$formats" --pci-devices "$dir/none" "$good/cpu0.raw"
+failure 'PCI devices that are none' 'as a copy.*: Bad message' decode --formats "$formats" --pci-devices "$good/log" "$good/cpu0.raw"
+failure 'output that cannot be made' 'cannot write .*/none/log' decode --formats "$formats" -o "$dir/none/log" "$good/cpu0.raw"
+failure 'full disk' 'No space left' decode --formats "$formats" -o /dev/full "$good/cpu0.raw"
+mkdir "$dir/cpu3.raw"
+failure 'a folder as raw file' 'Invalid argument' decode --formats "$formats" "$dir/cpu3.raw"
+
+echo "1..$n"
+exit $failed

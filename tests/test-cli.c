@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <locale.h>
+#include <sys/mman.h>
+
+#include "export.h"
+#include "session-view.h"
+#include "table.h"
+#include "test-util.h"
+#include "text.h"
+
+TestSuite(text, .fini = test_done);
+TestSuite(table, .fini = test_done);
+TestSuite(page, .fini = test_done);
+TestSuite(export, .fini = test_done);
+TestSuite(session_view, .fini = test_done);
+
+static void assert_escaped(const char *s, const char *expected) {
+        _cleanup_free_ char *escaped = NULL;
+
+        cr_assert_eq(text_escape(s, &escaped), 0);
+        cr_assert_str_eq(escaped, expected);
+}
+
+Test(text, escape_keeps_printable_utf8) {
+        assert_escaped("", "");
+        assert_escaped("glxgears 100%", "glxgears 100%");
+        assert_escaped("Größe 大 🙂", "Größe 大 🙂");
+}
+
+Test(text, escape_of_what_a_terminal_obeys) {
+        assert_escaped("\033[31mred", "\\x1b[31mred");
+        assert_escaped("a\nb\tc\r\x7f", "a\\x0ab\\x09c\\x0d\\x7f");
+        /* CSI as one C1 character, and text turned around. */
+        assert_escaped("\xc2\x9b" "31m", "\\xc2\\x9b31m");
+        assert_escaped("\u202egnp.exe", "\\xe2\\x80\\xaegnp.exe");
+}
+
+Test(text, escape_of_broken_utf8) {
+        assert_escaped("\xff", "\\xff");
+        assert_escaped("a\xc3", "a\\xc3");
+        assert_escaped("\xc3(", "\\xc3(");
+        assert_escaped("\xe5\xa4", "\\xe5\\xa4");
+        /* The good character behind a broken one stays. */
+        assert_escaped("\xe5ß", "\\xe5ß");
+        assert_escaped("\xc0\xaf", "\\xc0\\xaf");
+}
+
+static void assert_cut(const char *s, unsigned columns, const char *expected) {
+        _cleanup_free_ char *cut = NULL;
+
+        cr_assert_eq(text_cut(s, columns, "…", &cut), 0);
+        cr_assert_str_eq(cut, expected);
+}
+
+Test(text, columns_and_cut) {
+        cr_assert_eq(text_columns("Größe"), 5);
+        assert_cut("abcdef", 6, "abcdef");
+        assert_cut("abcdef", 5, "abcd…");
+        assert_cut("Größe", 4, "Grö…");
+        assert_cut("abcdef", 1, "…");
+        assert_cut("abcdef", 0, "");
+
+        /* A character of two columns is not cut in half. */
+        cr_assert_not_null(setlocale(LC_CTYPE, "C.UTF-8"));
+        cr_assert_eq(text_columns("大大"), 4);
+        assert_cut("大大大", 4, "大…");
+}
+
+Test(text, wrap) {
+        cr_assert_eq(text_wrap("", 10), 0);
+        cr_assert_eq(text_wrap("one two", 10), 7);
+        cr_assert_eq(text_wrap("one two", 7), 7);
+        cr_assert_eq(text_wrap("one two", 6), 3);
+        cr_assert_eq(text_wrap("one two", 3), 3);
+        /* A long word stays whole. */
+        cr_assert_eq(text_wrap("/a/long/path and", 5), 12);
+        cr_assert_eq(text_wrap("/a/long/path", 5), 12);
+}
+
+Test(text, duration) {
+        cr_assert_str_eq(FORMAT_DURATION(0), "0ms");
+        cr_assert_str_eq(FORMAT_DURATION(850 * USEC_PER_MSEC), "850ms");
+        cr_assert_str_eq(FORMAT_DURATION(59999 * USEC_PER_MSEC), "59s");
+        cr_assert_str_eq(FORMAT_DURATION(60 * USEC_PER_SEC), "1min");
+        cr_assert_str_eq(FORMAT_DURATION(125 * USEC_PER_SEC), "2min 5s");
+        cr_assert_str_eq(FORMAT_DURATION(3780 * USEC_PER_SEC), "1h 3min");
+        cr_assert_str_eq(FORMAT_DURATION(86400 * USEC_PER_SEC), "1 day");
+        cr_assert_str_eq(FORMAT_DURATION(3 * 86400 * USEC_PER_SEC + 4 * 3600 * USEC_PER_SEC), "3 days 4h");
+        cr_assert_str_eq(FORMAT_DURATION(35 * 86400 * USEC_PER_SEC), "5 weeks");
+        cr_assert_str_eq(FORMAT_DURATION(800 * 86400 * USEC_PER_SEC), "2 years");
+        /* The longest there is fits its buffer. */
+        cr_assert_str_eq(FORMAT_DURATION(UINT64_MAX), "584542 years");
+}
+
+Test(text, relative) {
+        const uint64_t now_usec = 1000000 * USEC_PER_SEC;
+
+        cr_assert_str_eq(FORMAT_RELATIVE(now_usec, now_usec), "just now");
+        cr_assert_str_eq(FORMAT_RELATIVE(now_usec - 999999, now_usec), "just now");
+        cr_assert_str_eq(FORMAT_RELATIVE(now_usec - 125 * USEC_PER_SEC, now_usec), "2min 5s ago");
+        cr_assert_str_eq(FORMAT_RELATIVE(now_usec + 3 * USEC_PER_SEC, now_usec), "in 3s");
+}
+
+Test(text, log_time) {
+        cr_assert_str_eq(FORMAT_LOG_TIME(0), "0.000000");
+        cr_assert_str_eq(FORMAT_LOG_TIME(12000345), "12.000345");
+}
+
+Test(text, nearest) {
+        static const char *const words[] = {
+                "status", "start", "mark", "stop", "list", "export", "help", NULL,
+        };
+
+        cr_assert_str_eq(text_nearest("stpo", words), "stop");
+        cr_assert_str_eq(text_nearest("strat", words), "start");
+        cr_assert_str_eq(text_nearest("statsu", words), "status");
+        cr_assert_str_eq(text_nearest("exprot", words), "export");
+        cr_assert_str_eq(text_nearest("lst", words), "list");
+        cr_assert_null(text_nearest("", words));
+        cr_assert_null(text_nearest("x", words));
+        cr_assert_null(text_nearest("frobnicate", words));
+}
+
+Test(table, fit_cuts_the_last_column_first) {
+        const unsigned least[] = { 2, 5, 7 };
+        unsigned widths[] = { 2, 9, 60 };
+
+        table_fit(widths, least, 3, 40);
+        cr_assert_eq(widths[0], 2);
+        cr_assert_eq(widths[1], 9);
+        cr_assert_eq(widths[2], 27);
+
+        /* Then what else there is, and nothing below the least. */
+        table_fit(widths, least, 3, 18);
+        cr_assert_eq(widths[1], 7);
+        cr_assert_eq(widths[2], 7);
+        table_fit(widths, least, 3, 5);
+        cr_assert_eq(widths[0], 2);
+        cr_assert_eq(widths[1], 5);
+        cr_assert_eq(widths[2], 7);
+}
+
+Test(table, fit_leaves_what_fits) {
+        const unsigned least[] = { 2, 5 };
+        unsigned widths[] = { 2, 9 };
+
+        table_fit(widths, least, 2, 12);
+        cr_assert_eq(widths[0], 2);
+        cr_assert_eq(widths[1], 9);
+}
+
+static void assert_table(const Terminal *terminal, bool legend, const char *expected) {
+        static const TableColumn columns[] = { { "ID", true }, { "STATE" }, { "ARCHIVE" } };
+        _cleanup_table_ Table t = { .columns = columns, .n_columns = ELEMENTS(columns) };
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        table_add(&t, STYLE_NONE, "%u", 7U);
+        table_add(&t, STYLE_BAD, "%s", "sealed");
+        table_add(&t, STYLE_NONE, "%s", "mmiotrace-10de1c82.tar.xz");
+        table_add(&t, STYLE_NONE, "%u", 123U);
+        table_add(&t, STYLE_NONE, "%s", "a\n");
+        table_add(&t, STYLE_NONE, "%s", "-");
+        cr_assert_eq(table_print(&t, f, terminal, legend), 0);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+}
+
+Test(table, print) {
+        assert_table(&(Terminal) {}, true,
+                        " ID STATE  ARCHIVE\n"
+                        "  7 sealed mmiotrace-10de1c82.tar.xz\n"
+                        "123 a\\x0a  -\n");
+        assert_table(&(Terminal) { .columns = 21, .utf8 = true }, false,
+                        "  7 sealed mmiotrace…\n"
+                        "123 a\\x0a  -\n");
+        assert_table(&(Terminal) { .columns = 21, .color = true }, false,
+                        "  7 \033[1;31msealed\033[0m mmiotra...\n"
+                        "123 a\\x0a  -\n");
+}
+
+Test(table, print_without_rows) {
+        static const TableColumn columns[] = { { "ID", true } };
+        Table t = { .columns = columns, .n_columns = 1 };
+
+        cr_assert_eq(table_print(&t, stdout, &(Terminal) {}, false), 0);
+}
+
+Test(page, wraps_on_a_terminal_only) {
+        _cleanup_free_ char *text = NULL;
+        Terminal terminal = { .columns = 30 };
+        Page page = { .terminal = &terminal, .key_columns = 5 };
+        size_t bytes;
+
+        page.f = open_memstream(&text, &bytes);
+        cr_assert_not_null(page.f);
+        page_add(&page, "State", STYLE_NONE, "one two three four five six");
+        page_add(&page, "Key", STYLE_NONE, "/a/path/that/is/longer/than/a/line.xz");
+        page_add(&page, NULL, STYLE_NONE, "%s", "\033");
+        terminal.columns = 0;
+        page_add(&page, "State", STYLE_NONE, "one two three four five six");
+        fclose(page.f);
+        cr_assert_eq(page.r, 0);
+        cr_assert_str_eq(text, "State: one two three four five\n"
+                               "       six\n"
+                               "  Key: /a/path/that/is/longer/than/a/line.xz\n"
+                               "       \\x1b\n"
+                               "State: one two three four five six\n");
+}
+
+Test(export, name) {
+        char longest[300];
+
+        memset(longest, 'a', sizeof longest);
+        longest[255] = 0;
+        cr_assert(archive_name_is_valid(longest));
+        longest[255] = 'a';
+        longest[256] = 0;
+        cr_assert_not(archive_name_is_valid(longest));
+
+        cr_assert(archive_name_is_valid("mmiotrace-10de1c82-nvidia_550.54-20261121T201500Z.tar.xz"));
+        cr_assert_not(archive_name_is_valid(NULL));
+        cr_assert_not(archive_name_is_valid(""));
+        cr_assert_not(archive_name_is_valid("."));
+        cr_assert_not(archive_name_is_valid(".bashrc"));
+        cr_assert_not(archive_name_is_valid("../x"));
+        cr_assert_not(archive_name_is_valid("/etc/passwd"));
+        cr_assert_not(archive_name_is_valid("a/b"));
+        cr_assert_not(archive_name_is_valid("a\nb"));
+        cr_assert_not(archive_name_is_valid("a\033b"));
+        cr_assert_not(archive_name_is_valid("a\xff" "b"));
+}
+
+static int folder_files(int dir_fd) {
+        _cleanup_closedir_ DIR *d = fdopendir(openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        int n = 0;
+
+        cr_assert_not_null(d);
+        for (struct dirent *e; (e = readdir(d));)
+                n += !streq(e->d_name, ".") && !streq(e->d_name, "..");
+        return n;
+}
+
+Test(export, to_file) {
+        _cleanup_close_ int in_fd = memfd_create("archive", MFD_CLOEXEC), dir_fd = -EBADF, other_fd = -EBADF;
+        _cleanup_free_ char *name = NULL, *text = NULL, *path = NULL, *other = NULL;
+        uint64_t bytes = 0;
+        struct stat st;
+        size_t size;
+
+        cr_assert_geq(in_fd, 0);
+        cr_assert_eq(write_all(in_fd, "archive", 7), 0);
+        (void) test_dir();
+
+        /* A folder gets the archive under its own name. */
+        cr_assert_eq(export_target(test_dir_path, "name.tar.xz", &dir_fd, &name), 0);
+        cr_assert_str_eq(name, "name.tar.xz");
+        cr_assert_eq(export_to_file(in_fd, dir_fd, name, false, &bytes), 0);
+        cr_assert_eq(bytes, 7);
+        cr_assert_eq(read_file_at(dir_fd, name, 100, &text, &size), 0);
+        cr_assert_str_eq(text, "archive");
+        cr_assert_eq(fstatat(dir_fd, name, &st, 0), 0);
+        cr_assert_eq(st.st_mode & 07777, 0600);
+
+        /* Taken names are kept, unless asked otherwise; a link is replaced, not followed. */
+        cr_assert_eq(export_to_file(in_fd, dir_fd, name, false, &bytes), -EEXIST);
+        cr_assert_eq(symlinkat("nowhere", dir_fd, "link"), 0);
+        cr_assert_eq(export_to_file(in_fd, dir_fd, "link", false, &bytes), -EEXIST);
+        cr_assert_eq(export_to_file(in_fd, dir_fd, "link", true, &bytes), 0);
+        cr_assert_eq(fstatat(dir_fd, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
+        cr_assert(S_ISREG(st.st_mode));
+
+        /* A path that is not there yet is a file's. */
+        cr_assert_geq(asprintf(&path, "%s/other", test_dir_path), 0);
+        cr_assert_eq(export_target(path, "name.tar.xz", &other_fd, &other), 0);
+        cr_assert_str_eq(other, "other");
+
+        /* Nothing temporary is left. */
+        cr_assert_eq(folder_files(dir_fd), 2);
+}
+
+Test(export, target_that_cannot_be) {
+        _cleanup_free_ char *name = NULL;
+        int fd;
+
+        cr_assert_eq(export_target("/nonexistent/file", "a", &fd, &name), -ENOENT);
+        cr_assert_eq(export_target("/nonexistent/", "a", &fd, &name), -ENOENT);
+        cr_assert_eq(export_target("/dev/null/file", "a", &fd, &name), -ENOTDIR);
+        cr_assert_null(name);
+}
+
+Test(session_view, states) {
+        SessionView v = { .state = (char *) "restoring", .result = (char *) "" };
+
+        cr_assert(session_view_is_running(&v));
+        cr_assert_not(session_view_is_final(&v));
+        v.state = (char *) "sealing";
+        cr_assert_not(session_view_is_running(&v));
+        cr_assert_not(session_view_is_final(&v));
+        v.state = (char *) "sealed";
+        v.result = (char *) "success";
+        cr_assert(session_view_is_final(&v));
+        cr_assert_not(session_view_is_failure(&v));
+        v.result = (char *) "disk-full";
+        cr_assert(session_view_is_failure(&v));
+}
