@@ -70,7 +70,7 @@ static int put_name(UstarHeader *h, const char *name) {
                 return 0;
         }
         for (size_t i = l - sizeof(h->name) - 1; i <= sizeof(h->prefix) && i + 1 < l; i++)
-                if (i > 0 && name[i] == '/') {
+                if (name[i] == '/') {
                         memcpy(h->prefix, name, i);
                         memcpy(h->name, name + i + 1, l - i - 1);
                         return 0;

@@ -361,8 +361,6 @@ static int stack_load(int fd, uint64_t end, IndexStack *s) {
                 _cleanup_(lzma_index_endp) lzma_index *index = NULL;
                 uint64_t padded_end = end;
 
-                if (s->memory_bytes >= XZ_INDEX_MEMORY_MAX_BYTES)
-                        return -ENOBUFS;
                 r = padding_skip(fd, &end);
                 if (r < 0)
                         return r;

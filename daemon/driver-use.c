@@ -540,7 +540,7 @@ int driver_check_rebind(
         const char *device = NULL;
         int r;
 
-        if (!driver->devices)
+        if (strv_length(driver->devices) == 0)
                 return 0;
         STRV_FOREACH(bdf, driver->devices) {
                 _cleanup_free_ char *real = NULL;

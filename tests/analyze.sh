@@ -39,7 +39,14 @@ run() {
         shift
         "$analyze" "$@" >"$dir/out" 2>"$dir/err"
         status=$?
-        [ $status -eq "$expected" ] || { echo "exit status $status instead of $expected" >>"$dir/err"; false; }
+        [ $status -eq "$expected" ] && return
+        echo "exit status $status instead of $expected" >>"$dir/err"
+        return 1
+}
+
+# same FILE FILE: true if the files are equal to the byte.
+same() {
+        cmp "$1" "$2" 2>>"$dir/err" >&2
 }
 
 # said PATTERN: true if standard error is one line, with that in it.
@@ -57,17 +64,18 @@ for s in e1000e-6.1 e1000e-6.1-lossy e1000e-6.12-stack; do
         {
                 echo 'VERSION 20070824'
                 # No device has a driver: each line ends with the blank in front of it.
-                awk '{ printf "PCIDEV"; for (i = 1; i <= 17; i++) printf " %s", $i; print " " }' "$samples/$s/pci_devices"
+                awk '{ printf "PCIDEV"; for (i = 1; i <= 17; i++) printf " %s", $i; print " " }' \
+                        "$samples/$s/pci_devices"
                 cat "$dir/$s/log"
         } >"$dir/$s/log-with-head"
 
-        run 0 decode --formats "$samples/$s/formats" "$dir/$s/cpu0.raw" && cmp "$dir/out" "$dir/$s/log" 2>>"$dir/err"
+        run 0 decode --formats "$samples/$s/formats" "$dir/$s/cpu0.raw" && same "$dir/out" "$dir/$s/log"
         ok "$s is what the kernel printed"
-        run 0 decode --formats="$samples/$s/formats" --pci-devices "$samples/$s/pci_devices" "$dir/$s/cpu0.raw" &&
-                cmp "$dir/out" "$dir/$s/log-with-head" 2>>"$dir/err"
+        run 0 decode --formats="$samples/$s/formats" "$dir/$s/cpu0.raw" \
+                --pci-devices "$samples/$s/pci_devices" && same "$dir/out" "$dir/$s/log-with-head"
         ok "$s with VERSION and PCIDEV lines"
         run 0 decode "$dir/$s/cpu0.raw" --formats "$samples/$s/formats" -o "$dir/$s/written" &&
-                cmp "$dir/$s/written" "$dir/$s/log" 2>>"$dir/err" && [ ! -s "$dir/out" ]
+                same "$dir/$s/written" "$dir/$s/log" && [ ! -s "$dir/out" ]
         ok "$s into a file"
 done
 
@@ -81,28 +89,31 @@ run 0 decode --formats "$samples/e1000e-6.1-lossy/formats" "$dir/e1000e-6.1-loss
 ok 'a summary with a gap'
 
 echo 'old content, longer than nothing' >"$dir/again"
-run 0 decode --formats "$formats" --output="$dir/again" "$good/cpu0.raw" && cmp "$dir/again" "$good/log" 2>>"$dir/err"
+run 0 decode --formats "$formats" --output="$dir/again" "$good/cpu0.raw" && same "$dir/again" "$good/log"
 ok 'an output file is replaced'
 
 # Segments of 12 pages each, in the order of their names.
 split -b 49152 -d -a 6 --additional-suffix=.raw "$good/cpu0.raw" "$dir/cpu0-"
-run 0 decode --formats "$formats" "$dir"/cpu0-*.raw && cmp "$dir/out" "$good/log" 2>>"$dir/err"
+run 0 decode --formats "$formats" "$dir"/cpu0-*.raw && same "$dir/out" "$good/log"
 ok 'several segments of a CPU'
 
 # The CPU is that of the name, wherever the file lies.
 mkdir "$dir/cpu5"
 cp "$dir/e1000e-6.1-lossy/cpu0.raw" "$dir/cpu5/cpu12-000003.raw"
-run 0 decode --formats "$formats" "$dir/cpu5/cpu12-000003.raw" && head -n 1 "$dir/out" | grep -qx 'CPU:12 \[LOST 2852 EVENTS\]'
+run 0 decode --formats "$formats" "$dir/cpu5/cpu12-000003.raw" &&
+        head -n 1 "$dir/out" | grep -qx 'CPU:12 \[LOST 2852 EVENTS\]'
 ok 'the CPU of a file name'
 
 mkdir "$dir/torn" "$dir/nothing"
 head -c 193000 "$good/cpu0.raw" >"$dir/torn/cpu0.raw"
 run 0 decode --formats "$formats" "$dir/torn/cpu0.raw" && said ', 1 torn page$' &&
-        [ "$(wc -l <"$dir/out")" -ge 4000 ] && head -n "$(wc -l <"$dir/out")" "$good/log" | cmp - "$dir/out" 2>>"$dir/err"
+        lines=$(wc -l <"$dir/out") && [ "$lines" -ge 4000 ] && head -n "$lines" "$good/log" >"$dir/log-torn" &&
+        same "$dir/out" "$dir/log-torn"
 ok 'a torn last page'
 
 : >"$dir/nothing/cpu0.raw"
-run 0 decode --formats "$formats" "$dir/nothing/cpu0.raw" && said '^0 events, none lost$' && [ ! -s "$dir/out" ]
+run 0 decode --formats "$formats" "$dir/nothing/cpu0.raw" && said '^0 events, none lost$' &&
+        [ ! -s "$dir/out" ]
 ok 'an empty file'
 
 run 0 --help && grep -q '^mmiotrace-analyze decode ' "$dir/out" && [ ! -s "$dir/err" ]
@@ -139,7 +150,8 @@ failure() {
 }
 
 failure 'missing file' 'cpu9.raw: No such file' decode --formats "$formats" "$good/cpu0.raw" "$dir/cpu9.raw"
-failure 'missing file, nothing written' 'cpu9.raw: No such file' decode --formats "$formats" -o "$dir/unwritten" "$dir/cpu9.raw"
+failure 'missing file, nothing written' 'cpu9.raw: No such file' \
+        decode --formats "$formats" -o "$dir/unwritten" "$dir/cpu9.raw"
 [ ! -e "$dir/unwritten" ]
 ok 'failure: missing file, no output file made'
 failure 'missing formats' 'none: No such file' decode --formats "$dir/none" "$good/cpu0.raw"
@@ -148,10 +160,17 @@ failure 'empty formats' 'empty (header_page.*: No such file' decode --formats "$
 cp -r "$formats" "$dir/broken"
 echo broken >"$dir/broken/mmiotrace_rw.format"
 failure 'broken formats' 'broken (header_page.*: Bad message' decode --formats "$dir/broken" "$good/cpu0.raw"
-failure 'missing PCI devices' 'none as a copy.*: No such file' decode --formats "$formats" --pci-devices "$dir/none" "$good/cpu0.raw"
-failure 'PCI devices that are none' 'as a copy.*: Bad message' decode --formats "$formats" --pci-devices "$good/log" "$good/cpu0.raw"
-failure 'output that cannot be made' 'cannot write .*/none/log' decode --formats "$formats" -o "$dir/none/log" "$good/cpu0.raw"
+failure 'missing PCI devices' 'none as a copy.*: No such file' \
+        decode --formats "$formats" --pci-devices "$dir/none" "$good/cpu0.raw"
+failure 'PCI devices that are none' 'as a copy.*: Bad message' \
+        decode --formats "$formats" --pci-devices "$good/log" "$good/cpu0.raw"
+failure 'output that cannot be made' 'cannot write .*/none/log' \
+        decode --formats "$formats" -o "$dir/none/log" "$good/cpu0.raw"
 failure 'full disk' 'No space left' decode --formats "$formats" -o /dev/full "$good/cpu0.raw"
+# So little that it is written at the end only.
+mkdir "$dir/small"
+head -c 4096 "$good/cpu0.raw" >"$dir/small/cpu0.raw"
+failure 'full disk, short log' 'No space left' decode --formats "$formats" -o /dev/full "$dir/small/cpu0.raw"
 mkdir "$dir/cpu3.raw"
 failure 'a folder as raw file' 'Invalid argument' decode --formats "$formats" "$dir/cpu3.raw"
 

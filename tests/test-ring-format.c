@@ -74,9 +74,10 @@ Test(ring_format, changed) {
         int r;
 
         /* Nothing is assumed of where a field lies, as long as the files say so. */
-        r = load_changed("mmiotrace_rw.format", "value;\toffset:16;\tsize:8", "value;\toffset:40;\tsize:4", &f);
+        r = load_changed("mmiotrace_rw.format", "value;\toffset:16;\tsize:8", "value;\toffset:4;\tsize:2",
+                        &f);
         cr_assert_eq(r, 0);
-        ASSERT_FIELD(f, rw_value, 40, 4);
+        ASSERT_FIELD(f, rw_value, 4, 2);
         cr_assert_eq(load_changed("mmiotrace_map.format", "ID: 8", "ID: 1234", &f), 0);
         cr_assert_eq(f.map_id, 1234);
         cr_assert_eq(load_changed("print.format", "buf[];\toffset:16", "buf[];\toffset:24", &f), 0);

@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
 #include "error.h"
 #include "pcidev.h"
@@ -447,6 +449,48 @@ Test(util, write_all) {
         assert_content("file", "012345", 6);
 }
 
+static void ignore_signal(int number) {
+}
+
+/* A pipe that is read slowly, and a timer: writes end early, with a part or with EINTR. */
+Test(util, write_all_interrupted) {
+        const struct sigaction action = { .sa_handler = ignore_signal };
+        const struct itimerval every_msec = { { .tv_usec = 1000 }, { .tv_usec = 1000 } };
+        _cleanup_free_ uint8_t *data = malloc(MIB);
+        int fds[2], status;
+        pid_t reader;
+
+        cr_assert_not_null(data);
+        for (size_t i = 0; i < MIB; i++)
+                data[i] = (uint8_t) (i ^ i >> 8 ^ i >> 16);
+        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+        reader = fork();
+        cr_assert_geq(reader, 0);
+        if (reader == 0) {
+                uint8_t part[40000];
+                size_t n = 0;
+                ssize_t l;
+
+                (void) close(fds[1]);
+                while ((l = read(fds[0], part, sizeof part)) > 0) {
+                        if (n + (size_t) l > MIB || memcmp(part, data + n, (size_t) l) != 0)
+                                _exit(1);
+                        n += (size_t) l;
+                        (void) usleep(3000);
+                }
+                _exit(n == MIB ? 0 : 2);
+        }
+        (void) close(fds[0]);
+        cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+        cr_assert_eq(setitimer(ITIMER_REAL, &every_msec, NULL), 0);
+        cr_expect_eq(write_all(fds[1], data, MIB), 0);
+        cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval) {}, NULL), 0);
+        (void) close(fds[1]);
+        cr_assert_eq(waitpid(reader, &status, 0), reader);
+        cr_assert(WIFEXITED(status));
+        cr_assert_eq(WEXITSTATUS(status), 0, "the reader ended with %d", WEXITSTATUS(status));
+}
+
 Test(util, strv) {
         _cleanup_strv_ char **l = NULL;
         char text[] = "first";
@@ -651,17 +695,27 @@ Test(pcidev, driver_with_a_blank) {
         assert_lines(NUMBERS "\ti6300ESB timer\n", NUMBERS_LINE " i6300ESB timer\n");
 }
 
+/* Sixteen numbers, and a driver whose name reads as the seventeenth. */
+Test(pcidev, driver_that_reads_as_a_number) {
+        static const char devices[] = "0010\t808610d3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\te1000e\n";
+        char *lines = NULL;
+
+        cr_assert_eq(pcidev_lines(devices, &lines), -EBADMSG);
+        cr_assert_null(lines);
+}
+
 Test(pcidev, refusals) {
         static const char *const table[] = {
                 "nonsense\n",
                 "0010\n",
                 "0010\t808610d3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\n",
-                "0010\t808610d3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\te1000e\n",
+                "0010\t808610d3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\txhci_hcd\n",
                 "0010\t808610D3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t\n",
                 "0010\t808610d3\t16\t0x0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t\n",
                 "0010\t808610d3\t-1\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t\n",
                 "00:10\t808610d3\t16\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t\n",
                 NUMBERS "\te1000e\n0010\n",
+                "0010\n" NUMBERS "\te1000e\n",
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++) {
