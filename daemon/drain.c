@@ -3,19 +3,21 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <tracefs/tracefs.h>
 
 #include "drain.h"
 #include "names.h"
-#include "ring.h"
+#include "raw-segment.h"
 #include "tracer.h"
 
-#define SEGMENT_MAX_BYTES (64 * MIB)
-#define BATCH_PAGES 64
+/* As much as goes through the pipe at once; the kernel's limit for a pipe of root is higher. */
+#define PIPE_BYTES (1 * MIB)
 
-/* The kernel does not wake poll() when the ring is less than buffer_percent full, nor when it is switched off: so a
- * timer. 10 MB/s, the busiest driver on record, make 1 MB in this time. */
-#define WAKE_MSEC 100
+/* poll() wakes when the ring is RING_PERCENT full (buffer_percent, which arming sets), and never for less: so a timer
+ * for what trickles. Two wake-ups a second for a quiet driver. */
+#define WAKE_MSEC 500
 #define STATS_USEC USEC_PER_SEC
 
 /* Writers that were in the middle of an event when recording went off: another CPU's, a few microseconds. */
@@ -23,10 +25,10 @@
 #define SETTLE_ROUNDS 20
 
 typedef struct Source {
-        unsigned cpu;
-        int pipe_fd, segment_fd;
-        unsigned n_segments;
-        uint64_t segment_bytes;
+        const DrainPipe *pipe;
+        int ring_fd;
+        RawSegment *segment;
+        TracerStats stats;
 } Source;
 
 typedef struct Drain {
@@ -34,141 +36,180 @@ typedef struct Drain {
         Error *error;
         Source *sources;
         size_t n_sources;
-        uint8_t *batch;
-        size_t subbuf_bytes;
+        uint64_t subbuf_bytes;
+        uint64_t stats_usec, n_stats_events;
+        char *clock;
+        uint64_t ring_bytes;
+        bool warned_off, warned_clock, warned_size, warned_wiped;
 } Drain;
 
 static void drain_done(Drain *d) {
         for (size_t i = 0; i < d->n_sources; i++) {
-                safe_close(d->sources[i].pipe_fd);
-                safe_close(d->sources[i].segment_fd);
+                safe_close(d->sources[i].ring_fd);
+                raw_segment_free(d->sources[i].segment);
         }
         free(d->sources);
-        free(d->batch);
+        free(d->clock);
 }
 
-static int next_segment(Drain *d, Source *s) {
-        char name[32];
-
-        if (s->segment_fd >= 0 && fsync(s->segment_fd) < 0)
-                return error_set_errno(d->error, ERROR_NO_SPACE, -errno, "Cannot write the captured pages to disk");
-        s->segment_fd = safe_close(s->segment_fd);
-        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->n_segments++);
-        s->segment_fd = openat(d->request->raw_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (s->segment_fd < 0)
-                return error_set_errno(d->error, ERROR_NO_SPACE, -errno, "Cannot create a segment for captured pages");
-        s->segment_bytes = 0;
-        return 0;
+static int fail_write(Drain *d, int r) {
+        return error_set_errno(d->error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                        "Cannot write the captured pages to disk");
 }
 
 static int open_sources(Drain *d) {
-        CpuSet cpus;
+        const DrainRequest *q = d->request;
         int r;
 
-        r = cpu_set_parse(d->request->online, &cpus);
-        if (r < 0)
-                return r;
-        d->sources = calloc(cpu_set_count(&cpus), sizeof(Source));
+        d->sources = calloc(q->n_pipes, sizeof(Source));
         if (!d->sources)
                 return -ENOMEM;
-        for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
-                Source *s = d->sources + d->n_sources;
+        for (size_t i = 0; i < q->n_pipes; i++) {
+                Source *s = d->sources + i;
                 char name[64];
 
-                if (!cpu_set_has(&cpus, cpu))
-                        continue;
-                *s = (Source) { .cpu = cpu, .pipe_fd = -EBADF, .segment_fd = -EBADF };
+                *s = (Source) { .pipe = q->pipes + i, .ring_fd = -EBADF };
                 d->n_sources++;
-                (void) snprintf(name, sizeof name, "per_cpu/cpu%u/trace_pipe_raw", cpu);
-                s->pipe_fd = tracefs_instance_file_open(NULL, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-                if (s->pipe_fd < 0)
+                (void) snprintf(name, sizeof name, "per_cpu/cpu%u/trace_pipe_raw", s->pipe->cpu);
+                s->ring_fd = tracefs_instance_file_open(NULL, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+                if (s->ring_fd < 0)
                         return error_set_errno(d->error, ERROR_READER_BUSY, -errno, "Cannot open %s", name);
-                r = next_segment(d, s);
+                /* Smaller pipes work as well. */
+                (void) fcntl(s->pipe->write_fd, F_SETPIPE_SZ, (int) PIPE_BYTES);
+                r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, &s->segment);
                 if (r < 0)
-                        return r;
+                        return fail_write(d, r);
+                /* What an earlier drain had taken from the ring and not yet written. */
+                r = raw_segment_take_pipe(s->segment, s->pipe->read_fd);
+                if (r < 0)
+                        return fail_write(d, r);
         }
         return 0;
 }
 
-static int flush_batch(Drain *d, Source *s, size_t bytes) {
+static int note_loss(Drain *d, Source *s) {
         int r;
 
-        if (bytes == 0)
-                return 0;
-        if (s->segment_bytes + bytes > SEGMENT_MAX_BYTES) {
-                r = next_segment(d, s);
-                if (r < 0)
-                        return r;
-        }
-        r = write_all(s->segment_fd, d->batch, bytes);
+        r = raw_segment_note_loss(s->segment, s->stats.n_overrun, s->stats.n_dropped);
+        return r < 0 ? fail_write(d, r) : 0;
+}
+
+static int read_source_stats(Drain *d, Source *s) {
+        int r;
+
+        r = tracer_read_stats(s->pipe->cpu, &s->stats);
         if (r < 0)
-                return error_set_errno(d->error, ERROR_NO_SPACE, r, "Cannot write the captured pages to disk");
-        s->segment_bytes += bytes;
-        atomic_fetch_add(&d->request->counters->n_raw_bytes, bytes);
+                return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
         return 0;
 }
 
-/* Takes what is there: a read of a whole sub-buffer also gives the page that the kernel is still filling. */
 static int drain_source(Drain *d, Source *s) {
-        size_t filled_bytes = 0;
         ssize_t n;
         int r;
 
+        /* A full ring refuses events in the time before the batch, and may while it is taken: behind the last one that
+         * it held, and before the next one that it took. The page boundary at the end of the batch lies there. */
         for (;;) {
-                n = read(s->pipe_fd, d->batch + filled_bytes, d->subbuf_bytes);
+                n = splice(s->ring_fd, NULL, s->pipe->write_fd, NULL, PIPE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
                         break;
-                /* A short page would shift every page behind it in the segment. */
-                if ((size_t) n < d->subbuf_bytes)
-                        memset(d->batch + filled_bytes + n, 0, d->subbuf_bytes - (size_t) n);
-                filled_bytes += d->subbuf_bytes;
-                if (filled_bytes == BATCH_PAGES * d->subbuf_bytes) {
-                        r = flush_batch(d, s, filled_bytes);
-                        if (r < 0)
-                                return r;
-                        filled_bytes = 0;
-                }
+                r = raw_segment_take_pipe(s->segment, s->pipe->read_fd);
+                if (r < 0)
+                        return fail_write(d, r);
         }
-        if (n < 0 && errno != EAGAIN) {
-                r = -errno;
-                (void) flush_batch(d, s, filled_bytes);
-                return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer of CPU %u", s->cpu);
+        if (n < 0 && errno != EAGAIN)
+                return error_set_errno(d->error, ERROR_KERNEL, -errno, "Cannot take pages from the ring buffer of CPU %u",
+                                s->pipe->cpu);
+        /* What is left is less than a sub-buffer, unless the driver has gone on: then the next round takes it. */
+        r = raw_segment_read_tail(s->segment, s->ring_fd);
+        if (r < 0 && r != -EAGAIN)
+                return error_set_errno(d->error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_KERNEL, r,
+                                "Cannot read the ring buffer of CPU %u", s->pipe->cpu);
+        if (d->request->keep_oldest) {
+                r = read_source_stats(d, s);
+                return r < 0 ? r : note_loss(d, s);
         }
-        return flush_batch(d, s, filled_bytes);
+        return 0;
 }
 
 static int drain_all(Drain *d) {
+        uint64_t bytes = 0;
         int r;
 
         for (size_t i = 0; i < d->n_sources; i++) {
                 r = drain_source(d, d->sources + i);
                 if (r < 0)
                         return r;
+                bytes += raw_segment_total_bytes(d->sources[i].segment);
         }
+        atomic_store(&d->request->counters->n_raw_bytes, bytes);
         return 0;
 }
 
+static void warn_once(Drain *d, bool *warned, const char *text) {
+        if (!*warned)
+                d->request->warn(text, d->request->userdata);
+        *warned = true;
+}
+
 static int read_stats(Drain *d, uint64_t *ret_n_entries) {
-        uint64_t n_events = 0, n_lost = 0, n_entries = 0;
+        uint64_t n_events = 0, n_lost = 0, n_entries = 0, ring_bytes = 0, usec;
+        DrainCounters *c = d->request->counters;
         int r;
 
         for (size_t i = 0; i < d->n_sources; i++) {
-                TracerStats stats;
+                Source *s = d->sources + i;
+                uint64_t n_read = s->stats.n_read;
 
-                r = tracer_read_stats(d->sources[i].cpu, &stats);
+                r = read_source_stats(d, s);
                 if (r < 0)
-                        return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
-                n_events += stats.n_entries + stats.n_read;
-                n_lost += stats.n_overrun + stats.n_dropped;
-                n_entries += stats.n_entries;
+                        return r;
+                if (s->stats.n_read < n_read)
+                        warn_once(d, &d->warned_wiped, "Somebody has wiped the ring buffer during the session (by writing to "
+                                        "\"trace\", or by changing a setting that does): events are missing without a count.");
+                r = note_loss(d, s);
+                if (r < 0)
+                        return r;
+                n_events += s->stats.n_entries + s->stats.n_read;
+                n_lost += s->stats.n_overrun + s->stats.n_commit_overrun + s->stats.n_dropped;
+                n_entries += s->stats.n_entries;
+                ring_bytes = MAX(ring_bytes, s->stats.n_bytes);
         }
-        atomic_store(&d->request->counters->n_events, n_events);
-        atomic_store(&d->request->counters->n_lost, n_lost);
+        usec = now_monotonic_usec();
+        if (d->stats_usec > 0 && usec > d->stats_usec && n_events >= d->n_stats_events)
+                atomic_store(&c->n_rate, (n_events - d->n_stats_events) * USEC_PER_SEC / (usec - d->stats_usec));
+        d->stats_usec = usec;
+        d->n_stats_events = n_events;
+        atomic_store(&c->n_events, n_events);
+        atomic_store(&c->n_lost, n_lost);
+        atomic_store(&c->n_ring_bytes, ring_bytes);
         if (ret_n_entries)
                 *ret_n_entries = n_entries;
         return 0;
+}
+
+/* Another program may turn what the session has set: that cannot be prevented, but it is told. */
+static void watch_settings(Drain *d) {
+        TracerSettings now;
+
+        if (tracer_read_settings(d->sources[0].pipe->cpu, &now) < 0)
+                return;
+        if (!now.recording)
+                warn_once(d, &d->warned_off, "Somebody has switched the recording off during the session (tracing_on): "
+                                "accesses after that are missing without a count.");
+        if (!streq_ptr(now.clock, d->clock) && d->clock)
+                warn_once(d, &d->warned_clock, "Somebody has changed the trace clock during the session, which wiped the ring "
+                                "buffer: events are missing, and times before and after cannot be compared.");
+        if (now.ring_bytes != d->ring_bytes && d->ring_bytes > 0)
+                warn_once(d, &d->warned_size, "Somebody has changed the size of the ring buffer during the session: accesses "
+                                "meanwhile are missing without a count.");
+        if (!d->clock) {
+                d->clock = TAKE_PTR(now.clock);
+                d->ring_bytes = now.ring_bytes;
+        }
+        tracer_settings_done(&now);
 }
 
 /* The losses are read while nothing can be recorded any more, and before the kernel clears them with the tracer. */
@@ -193,37 +234,44 @@ static int finish(Drain *d) {
                 return error_set(d->error, ERROR_KERNEL,
                                 "%" PRIu64 " events are left in the ring buffer, and the kernel does not give them out.",
                                 n_entries);
-        for (size_t i = 0; i < d->n_sources; i++)
-                if (fsync(d->sources[i].segment_fd) < 0)
-                        return error_set_errno(d->error, ERROR_NO_SPACE, -errno, "Cannot write the captured pages to disk");
+        for (size_t i = 0; i < d->n_sources; i++) {
+                r = raw_segment_finish(d->sources[i].segment);
+                if (r < 0)
+                        return fail_write(d, r);
+        }
         return 0;
 }
 
 static int drain_until_stopped(Drain *d) {
-        uint64_t stats_usec = 0;
+        _cleanup_free_ struct pollfd *fds = calloc(d->n_sources + 1, sizeof(struct pollfd));
         int r;
 
+        if (!fds)
+                return -ENOMEM;
+        fds[0] = (struct pollfd) { .fd = d->request->control_fd, .events = POLLIN };
+        for (size_t i = 0; i < d->n_sources; i++)
+                fds[i + 1] = (struct pollfd) { .fd = d->sources[i].ring_fd, .events = POLLIN };
+
         for (;;) {
-                struct pollfd control = { .fd = d->request->control_fd, .events = POLLIN };
                 char byte;
 
                 r = drain_all(d);
                 if (r < 0)
                         return r;
-                if (now_monotonic_usec() - stats_usec >= STATS_USEC) {
+                if (now_monotonic_usec() - d->stats_usec >= STATS_USEC) {
+                        watch_settings(d);
                         r = read_stats(d, NULL);
                         if (r < 0)
                                 return r;
-                        stats_usec = now_monotonic_usec();
                 }
-                if (poll(&control, 1, WAKE_MSEC) < 0 && errno != EINTR)
+                if (poll(fds, d->n_sources + 1, WAKE_MSEC) < 0 && errno != EINTR)
                         return -errno;
-                if (control.revents == 0)
+                if (fds[0].revents == 0)
                         continue;
-                if (read(control.fd, &byte, 1) == 1 && byte == DRAIN_STOP)
+                if (read(fds[0].fd, &byte, 1) == 1 && byte == DRAIN_STOP)
                         return finish(d);
-                /* The daemon died. What was read is in the page cache; whoever comes next goes on from there. */
-                return drain_all(d);
+                /* The daemon is gone: its successor begins with a drain of its own. */
+                return 0;
         }
 }
 
@@ -240,9 +288,6 @@ int drain_run(const DrainRequest *request, Error *error) {
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "The kernel describes its ring buffer in an unknown way");
         d.subbuf_bytes = format.subbuf_bytes;
-        d.batch = malloc(BATCH_PAGES * d.subbuf_bytes);
-        if (!d.batch)
-                return -ENOMEM;
         r = open_sources(&d);
         if (r < 0)
                 return r;

@@ -3,31 +3,54 @@
 
 /* Moves the ring's pages into raw segments on disk, as they are: no decoding, no compression on the one CPU that the
  * traced driver runs on. It runs in a process of its own, so that a slow disk never stops the bus, nor the bus the
- * drain. The daemon ends it by the byte DRAIN_STOP on its control descriptor; when that closes without one, the daemon
- * is gone, and the drain leaves the recording on. */
+ * drain, and so that it can be killed at any instruction without losing or doubling an event:
+ *
+ *  - Full sub-buffers are spliced into a pipe and from there to the end of the segment. The pipe belongs to the daemon
+ *    and is parked with the service manager, so what is in it outlives both; the kernel takes from it exactly what it
+ *    has written to the file.
+ *  - The sub-buffer that the kernel is still filling is read into a page of the segment that is mapped shared and
+ *    faulted in beforehand: its events are never in private memory. A page whose header is still zero was not read.
+ *
+ * The daemon ends it by the byte DRAIN_STOP on its control descriptor; when that closes without one, the daemon is
+ * gone, and the drain leaves the recording on for its successor. */
 
 #include <stdatomic.h>
 
 #include "error.h"
+#include "ring.h"
 
 /* Shared with the daemon, which only reads. */
 typedef struct DrainCounters {
         _Atomic uint64_t n_events;      /* the kernel's count: with those still in the ring, without those lost */
         _Atomic uint64_t n_lost;
-        _Atomic uint64_t n_raw_bytes;
+        _Atomic uint64_t n_raw_bytes;   /* of the segments */
+        _Atomic uint64_t n_ring_bytes;  /* waiting in the fullest ring */
+        _Atomic uint64_t n_rate;        /* events per second, over the last second or so */
+        /* What the tally has seen so far, a little behind. */
+        _Atomic uint64_t n_reads, n_writes, n_unknown, n_maps;
 } DrainCounters;
 
+/* A CPU's ring, and the pipe that its pages pass through. */
+typedef struct DrainPipe {
+        unsigned cpu;
+        int read_fd, write_fd;
+} DrainPipe;
+
 typedef struct DrainRequest {
-        const char *online;             /* the CPUs that may record, as a list */
+        const DrainPipe *pipes;         /* one for each CPU that may record */
+        size_t n_pipes;
         int raw_fd;                     /* folder of the raw segments, with formats/ in it */
         int control_fd;
+        bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
         DrainCounters *counters;
-        void (*ready)(void *userdata);  /* all pipes are open */
+        void (*ready)(void *userdata);  /* all rings are open */
+        void (*warn)(const char *text, void *userdata);
         void *userdata;
 } DrainRequest;
 
 #define DRAIN_STOP 'S'
 
-/* Returns when it is told to stop, with the recording off, the ring empty, everything on disk, all pipes closed and
- * the counters final; or with an error, the recording then off as well. tracer_find_dir() must have been called. */
+/* Returns when it is told to stop, with the recording off, the ring empty, everything on disk, all rings closed and
+ * the counters final; or with an error, the recording then off as well. Goes on behind what an earlier drain of the
+ * session has left. tracer_find_dir() must have been called. */
 int drain_run(const DrainRequest *request, Error *error);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "raw-segment.h"
+
+#define SEGMENT_MAX_BYTES (64 * MIB)
+
+struct RawSegment {
+        int raw_fd;             /* borrowed */
+        int fd, loss_fd;
+        unsigned cpu, number;
+        uint64_t subbuf_bytes;
+        uint64_t end_bytes;     /* where the next page goes */
+        uint64_t before_bytes;  /* of the segments before */
+        uint8_t *tail;          /* the page at end_bytes, mapped and faulted in; NULL: not prepared */
+        uint64_t n_overrun, n_dropped;
+};
+
+static void drop_tail(RawSegment *s) {
+        if (s->tail)
+                (void) munmap(s->tail, s->subbuf_bytes);
+        s->tail = NULL;
+}
+
+static int open_number(RawSegment *s, int flags) {
+        char name[32];
+
+        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number);
+        s->fd = openat(s->raw_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+        return s->fd < 0 ? -errno : 0;
+}
+
+/* The number of the last segment, and what those before it hold. */
+static int find_last(RawSegment *s, bool *ret_found) {
+        bool found = false;
+
+        for (unsigned number = 0;; number++) {
+                char name[32];
+                struct stat st;
+
+                (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
+                if (fstatat(s->raw_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                        if (errno != ENOENT)
+                                return -errno;
+                        *ret_found = found;
+                        s->before_bytes -= s->end_bytes;
+                        return 0;
+                }
+                found = true;
+                s->number = number;
+                s->end_bytes = (uint64_t) st.st_size;
+                s->before_bytes += s->end_bytes;
+        }
+}
+
+/* A tail that was prepared and not read into has a header of zeros, which no page of the kernel has. */
+static int skip_empty_tail(RawSegment *s) {
+        uint64_t header[2];
+        ssize_t n;
+
+        /* A page that was cut off by a full disk: what follows begins on a boundary again. */
+        s->end_bytes -= s->end_bytes % s->subbuf_bytes;
+        if (s->end_bytes == 0)
+                return 0;
+        n = pread(s->fd, header, sizeof header, (off_t) (s->end_bytes - s->subbuf_bytes));
+        if (n < 0)
+                return -errno;
+        if (n == (ssize_t) sizeof header && header[0] == 0 && header[1] == 0)
+                s->end_bytes -= s->subbuf_bytes;
+        return 0;
+}
+
+/* The counts that were noted last: the kernel's go on from there. */
+static int load_loss(RawSegment *s) {
+        _cleanup_free_ char *text = NULL;
+        const char *line;
+        char name[32];
+        int r;
+
+        (void) snprintf(name, sizeof name, "cpu%u.loss", s->cpu);
+        s->loss_fd = openat(s->raw_fd, name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (s->loss_fd < 0)
+                return -errno;
+        r = read_file_at(s->raw_fd, name, 64 * MIB, &text, NULL);
+        if (r < 0)
+                return r;
+        for (line = text; *line; line = strchr(line, '\n') + 1) {
+                uint64_t n_overrun, n_dropped;
+
+                if (!strchr(line, '\n'))
+                        break;
+                if (sscanf(line, "%*u %*u %" SCNu64 " %" SCNu64, &n_overrun, &n_dropped) == 2) {
+                        s->n_overrun = n_overrun;
+                        s->n_dropped = n_dropped;
+                }
+        }
+        return 0;
+}
+
+int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, RawSegment **ret) {
+        _cleanup_(raw_segment_freep) RawSegment *s = calloc(1, sizeof(RawSegment));
+        bool found;
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (RawSegment) { .raw_fd = raw_fd, .fd = -EBADF, .loss_fd = -EBADF, .cpu = cpu, .subbuf_bytes = subbuf_bytes };
+        r = find_last(s, &found);
+        if (r >= 0)
+                r = open_number(s, found ? 0 : O_CREAT | O_EXCL);
+        if (r >= 0)
+                r = skip_empty_tail(s);
+        if (r >= 0)
+                r = load_loss(s);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+RawSegment *raw_segment_free(RawSegment *s) {
+        if (!s)
+                return NULL;
+        drop_tail(s);
+        safe_close(s->fd);
+        safe_close(s->loss_fd);
+        free(s);
+        return NULL;
+}
+
+static int close_segment(RawSegment *s) {
+        drop_tail(s);
+        /* The unused tail: zeros are legal at the end, but nobody has to wonder about them. */
+        if (ftruncate(s->fd, (off_t) s->end_bytes) < 0 || fsync(s->fd) < 0)
+                return -errno;
+        s->fd = safe_close(s->fd);
+        return 0;
+}
+
+static int rotate_if_full(RawSegment *s) {
+        int r;
+
+        if (s->end_bytes < SEGMENT_MAX_BYTES)
+                return 0;
+        r = close_segment(s);
+        if (r < 0)
+                return r;
+        s->before_bytes += s->end_bytes;
+        s->end_bytes = 0;
+        s->number++;
+        return open_number(s, O_CREAT | O_EXCL);
+}
+
+int raw_segment_take_pipe(RawSegment *s, int pipe_fd) {
+        int waiting;
+
+        /* What comes goes where the prepared tail lies. */
+        if (ioctl(pipe_fd, FIONREAD, &waiting) < 0)
+                return -errno;
+        if (waiting == 0)
+                return 0;
+        drop_tail(s);
+        while (waiting > 0) {
+                loff_t offset = (loff_t) s->end_bytes;
+                ssize_t n = splice(pipe_fd, NULL, s->fd, &offset, (size_t) waiting, SPLICE_F_MOVE);
+
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return -errno;
+                }
+                if (n == 0)
+                        return -EIO;
+                s->end_bytes += (uint64_t) n;
+                waiting -= (int) n;
+        }
+        return rotate_if_full(s);
+}
+
+static int prepare_tail(RawSegment *s) {
+        static const uint8_t zeros[4096];
+        void *map;
+
+        if (s->tail)
+                return 0;
+        /* Written, not just made longer: where the disk is full this fails, and a store to the mapping would kill. */
+        for (uint64_t done = 0; done < s->subbuf_bytes; done += sizeof zeros) {
+                ssize_t n = pwrite(s->fd, zeros, sizeof zeros, (off_t) (s->end_bytes + done));
+
+                if (n < 0)
+                        return -errno;
+                if (n != (ssize_t) sizeof zeros)
+                        return -ENOSPC;
+        }
+        map = mmap(NULL, s->subbuf_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t) s->end_bytes);
+        if (map == MAP_FAILED)
+                return -errno;
+        s->tail = map;
+        return 0;
+}
+
+int raw_segment_read_tail(RawSegment *s, int ring_fd) {
+        ssize_t n;
+        int r;
+
+        r = prepare_tail(s);
+        if (r < 0)
+                return r;
+        /* Faulted in for writing right before: the kernel has taken the events from the ring when it copies, and a fault
+         * that fails then, in a process that is being killed, would lose them. */
+        for (uint64_t i = 0; i < s->subbuf_bytes; i += 4096)
+                ((volatile uint8_t *) s->tail)[i] = 0;
+        do
+                n = read(ring_fd, s->tail, s->subbuf_bytes);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        if (n == 0)
+                return -EAGAIN;
+        s->end_bytes += s->subbuf_bytes;
+        drop_tail(s);
+        return rotate_if_full(s);
+}
+
+int raw_segment_note_loss(RawSegment *s, uint64_t n_overrun, uint64_t n_dropped) {
+        char line[96];
+        int l, r;
+
+        if (n_overrun == s->n_overrun && n_dropped == s->n_dropped)
+                return 0;
+        l = snprintf(line, sizeof line, "%u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s->number, s->end_bytes, n_overrun, n_dropped);
+        r = write_all(s->loss_fd, line, (size_t) l);
+        if (r < 0)
+                return r;
+        s->n_overrun = n_overrun;
+        s->n_dropped = n_dropped;
+        return 0;
+}
+
+int raw_segment_finish(RawSegment *s) {
+        int r;
+
+        r = close_segment(s);
+        if (r < 0)
+                return r;
+        return fsync(s->loss_fd) < 0 ? -errno : 0;
+}
+
+uint64_t raw_segment_total_bytes(const RawSegment *s) {
+        return s->before_bytes + s->end_bytes;
+}
