@@ -45,12 +45,18 @@ typedef struct Arguments {
 /* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw". */
 static int cpu_of_file(const char *path, unsigned *ret) {
         _cleanup_free_ char *copy = strdup(path);
-        int end = -1;
+        const char *p, *end;
         unsigned cpu;
 
         if (!copy)
                 return -ENOMEM;
-        if (sscanf(basename(copy), "cpu%5u%n", &cpu, &end) != 1 || end < 0)
+        p = startswith(basename(copy), "cpu");
+        if (!p || *p < '0' || *p > '9' || sscanf(p, "%5u", &cpu) != 1)
+                return -EINVAL;
+        end = p + strspn(p, "0123456789");
+        if (*end == '-')
+                end += 1 + strspn(end + 1, "0123456789");
+        if (!streq(end, ".raw"))
                 return -EINVAL;
         *ret = cpu;
         return 0;

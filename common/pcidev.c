@@ -6,18 +6,19 @@
 #define N_NUMBERS 17
 
 static int append_device(FILE *f, char *line) {
-        char *state = NULL, *token;
-        unsigned n = 0;
+        char *token;
 
         fputs("PCIDEV", f);
-        for (token = strtok_r(line, "\t ", &state); token && n < N_NUMBERS; token = strtok_r(NULL, "\t ", &state)) {
-                if (token[strspn(token, "0123456789abcdef")] != 0)
+        for (unsigned n = 0; n < N_NUMBERS; n++) {
+                token = strsep(&line, "\t");
+                if (!token || !line)
+                        return -EBADMSG;
+                token += strspn(token, " ");
+                if (*token == 0 || token[strspn(token, "0123456789abcdef")] != 0)
                         return -EBADMSG;
                 fprintf(f, " %s", token);
-                n++;
         }
-        if (n != N_NUMBERS)
-                return -EBADMSG;
+        token = line;
         /* The kernel writes the blank before the driver even where there is no driver. */
         fprintf(f, " %s\n", strempty(token));
         return 0;

@@ -213,6 +213,19 @@ int ring_page_open(const RingFormat *format, const void *page, size_t bytes, Rin
         return 1;
 }
 
+void ring_page_clip(const RingFormat *format, void *page, size_t bytes) {
+        uint8_t *p = (uint8_t *) page + format->commit_offset;
+        uint32_t commit;
+
+        if (bytes < format->data_offset)
+                return;
+        commit = load32(p);
+        if ((commit & ~(COMMIT_MISSED | COMMIT_MISSED_STORED)) <= bytes - format->data_offset)
+                return;
+        commit = (commit & COMMIT_MISSED) | (uint32_t) (bytes - format->data_offset);
+        memcpy(p, &commit, sizeof commit);
+}
+
 int ring_page_next(RingPage *page, RingEvent *ret) {
         while (page->end - page->p >= 4) {
                 const uint8_t *p = page->p;

@@ -53,6 +53,10 @@ typedef struct RingPage {
  * (all of its header is zero). -EBADMSG: not a page. */
 int ring_page_open(const RingFormat *format, const void *page, size_t bytes, RingPage *ret);
 
+/* Makes a page whose end is missing say that it has no more than the bytes that are there, so that these can be read.
+ * A count of lost events is behind the data, and gone. */
+void ring_page_clip(const RingFormat *format, void *page, size_t bytes);
+
 typedef struct RingEvent {
         uint64_t time_ns;
         const uint8_t *payload;

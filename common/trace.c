@@ -20,7 +20,7 @@ typedef struct Stream {
         uint8_t *map;
         size_t map_bytes, map_offset;
 
-        bool in_page, gap_told;
+        bool in_page, gap_told, torn_told;
         RingPage page;
         bool pending;           /* record is the next one of this CPU */
         Record record;
@@ -107,11 +107,10 @@ int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
 }
 
 static int is_segment(const struct dirent *entry) {
-        unsigned cpu, number;
-        int end = -1;
+        const char *p = startswith(entry->d_name, "cpu");
+        size_t n = p ? strspn(p, "0123456789") : 0;
 
-        return sscanf(entry->d_name, "cpu%5u-%6u.raw%n", &cpu, &number, &end) == 2 && end > 0 &&
-                entry->d_name[end] == 0;
+        return n >= 1 && n <= 5 && p[n] == '-' && strspn(p + n + 1, "0123456789") == 6 && streq(p + n + 7, ".raw");
 }
 
 int trace_add_folder(Trace *t, int dir_fd) {
@@ -152,7 +151,8 @@ static int stream_next_segment(Stream *s) {
                         return -EINVAL;
                 if (st.st_size == 0)
                         continue;
-                map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+                /* Private, and writable only for the page that the end of the file has cut: see ring_page_clip(). */
+                map = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
                 if (map == MAP_FAILED)
                         return -errno;
                 (void) madvise(map, (size_t) st.st_size, MADV_SEQUENTIAL);
@@ -162,6 +162,12 @@ static int stream_next_segment(Stream *s) {
         }
         stream_unmap(s);
         return 0;
+}
+
+static void tell_torn(Trace *t, Stream *s) {
+        if (!s->torn_told)
+                t->totals.n_torn_pages++;
+        s->torn_told = true;
 }
 
 /* Returns 1 with a page open, 0 at the end of the CPU's segments. */
@@ -176,11 +182,14 @@ static int stream_next_page(Trace *t, Stream *s) {
                                 return r;
                         continue;
                 }
+                if (bytes < t->format.subbuf_bytes)
+                        ring_page_clip(&t->format, s->map + s->map_offset, bytes);
                 r = ring_page_open(&t->format, s->map + s->map_offset, bytes, &s->page);
                 s->map_offset += bytes;
                 t->totals.n_raw_bytes += bytes;
+                s->torn_told = false;
                 if (r == -EBADMSG || bytes < t->format.subbuf_bytes)
-                        t->totals.n_torn_pages++;
+                        tell_torn(t, s);
                 if (r > 0) {
                         s->in_page = true;
                         s->gap_told = !s->page.lost;
@@ -224,7 +233,7 @@ static int stream_next_record(Trace *t, Stream *s) {
                 else if (r == 0)
                         continue;
                 if (r == -EBADMSG)
-                        t->totals.n_torn_pages++;
+                        tell_torn(t, s);
                 if (r == 0)
                         t->totals.n_other++;
                 if (r > 0) {

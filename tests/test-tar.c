@@ -9,7 +9,7 @@
 
 #define GIB (1024 * MIB)
 
-TestSuite(tar, .init = tool_dir_make, .fini = tool_dir_remove);
+TestSuite(tar, .init = tool_init, .fini = test_done);
 
 static unsigned checksum(const uint8_t *header) {
         unsigned sum = 0;

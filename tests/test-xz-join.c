@@ -5,7 +5,7 @@
 
 #include "xz-files.h"
 
-TestSuite(xz_join, .init = tool_dir_make, .fini = tool_dir_remove);
+TestSuite(xz_join, .init = tool_init, .fini = test_done);
 
 /* The blocks of a file of one stream: what stands between header and index (xz-file-format.txt §2.1.2.2: the
  * footer has the index's size in units of four bytes, less one). */

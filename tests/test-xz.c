@@ -4,7 +4,7 @@
 
 #include "xz-files.h"
 
-TestSuite(xz, .init = tool_dir_make, .fini = tool_dir_remove);
+TestSuite(xz, .init = tool_init, .fini = test_done);
 
 Test(xz, roundtrip) {
         static const size_t sizes[] = { 0, 1, 65536, 1200000 };
