@@ -7,15 +7,31 @@
 #include "daemon.h"
 #include "manager-bus.h"
 #include "names.h"
+#include "unit-bus.h"
 
 static int log_errno(int r, const char *what) {
         (void) sd_journal_send("MESSAGE=%s: %s", what, strerrordesc_np(-r), "PRIORITY=3", "ERRNO=%i", -r, NULL);
         return r;
 }
 
+typedef struct Daemon {
+        Manager *manager;
+        sd_bus *connection;
+        bool asked;
+} Daemon;
+
+static void on_asked(bool restarting, void *userdata) {
+        manager_quit(((Daemon *) userdata)->manager, restarting);
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Daemon *d = userdata;
+
         (void) sd_notify(false, "STOPPING=1\nSTATUS=Ending what is going on");
-        manager_quit(userdata);
+        /* With nothing running there is nothing to hand over; and whoever sends a second signal does not want to wait. */
+        if (!d->manager->active || d->asked || unit_bus_is_restarting(d->connection, on_asked, d) < 0)
+                manager_quit(d->manager, false);
+        d->asked = true;
         return 0;
 }
 
@@ -46,6 +62,7 @@ int daemon_run(const Context *context) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
         _cleanup_(manager_freep) Manager *manager = NULL;
         _cleanup_(bus_freep) Bus *bus = NULL;
+        Daemon d = {};
         int r;
 
         r = setup_event(&event);
@@ -54,12 +71,6 @@ int daemon_run(const Context *context) {
         r = manager_new(context, event, &manager);
         if (r < 0)
                 return log_errno(r, "Cannot open the state and runtime directories");
-        r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, manager);
-        if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGINT, on_signal, manager);
-        if (r < 0)
-                return log_errno(r, "Cannot watch for signals");
-
         r = sd_bus_open_system(&connection);
         if (r < 0)
                 return log_errno(r, "Cannot connect to the system bus");
@@ -70,6 +81,13 @@ int daemon_run(const Context *context) {
                 r = bus_new(connection, manager, &bus);
         if (r < 0)
                 return log_errno(r, "Cannot put the objects on the bus");
+        d = (Daemon) { .manager = manager, .connection = connection };
+        r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, &d);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_signal, &d);
+        if (r < 0)
+                return log_errno(r, "Cannot watch for signals");
+
         r = manager_load(manager);
         if (r < 0)
                 return log_errno(r, "Cannot read the sessions on disk");

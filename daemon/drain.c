@@ -205,10 +205,9 @@ static void watch_settings(Drain *d) {
         if (now.ring_bytes != d->ring_bytes && d->ring_bytes > 0)
                 warn_once(d, &d->warned_size, "Somebody has changed the size of the ring buffer during the session: accesses "
                                 "meanwhile are missing without a count.");
-        if (!d->clock) {
+        if (!d->clock)
                 d->clock = TAKE_PTR(now.clock);
-                d->ring_bytes = now.ring_bytes;
-        }
+        d->ring_bytes = now.ring_bytes;
         tracer_settings_done(&now);
 }
 

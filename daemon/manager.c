@@ -42,6 +42,8 @@ int manager_new(const Context *context, sd_event *event, Manager **ret) {
         }
         r = read_line_at(AT_FDCWD, path, &m->boot_id);
         if (r >= 0)
+                r = fd_store_init(&m->fd_store);
+        if (r >= 0)
                 r = open_folder(AT_FDCWD, context->runtime_dir, &m->runtime_fd);
         if (r >= 0)
                 r = open_folder(AT_FDCWD, context->state_dir, &state_fd);
@@ -66,6 +68,7 @@ Manager *manager_free(Manager *m) {
         free(m->jobs);
         free(m->sessions);
         worker_free(m->restorer);
+        fd_store_done(&m->fd_store);
         safe_close(m->sessions_fd);
         safe_close(m->runtime_fd);
         free(m->boot_id);
@@ -277,6 +280,7 @@ int manager_load(Manager *m) {
                 session_resume(s);
         }
 
+        fd_store_done(&m->fd_store);
         if (!m->active && undo_exists(m->runtime_fd))
                 return worker_start(m->event,
                                 &(WorkerSpec) {
@@ -293,19 +297,33 @@ int manager_load(Manager *m) {
 }
 
 void manager_check_quit(Manager *m) {
-        if (m->quitting && !m->active && m->n_jobs == 0 && !m->restorer)
+        bool quiet;
+
+        switch (m->quitting) {
+        case QUIT_STOP:
+                quiet = !m->active && m->n_jobs == 0 && !m->restorer;
+                break;
+        case QUIT_HAND_OVER:
+                /* Arming and restoring are not cut in two; a seal is begun again, and capturing goes on. */
+                quiet = (!m->active || m->active->state == SESSION_CAPTURING || m->active->state == SESSION_DRAINING) &&
+                        !m->restorer;
+                break;
+        default:
+                return;
+        }
+        if (quiet)
                 (void) sd_event_exit(m->event, 0);
 }
 
-void manager_quit(Manager *m) {
+void manager_quit(Manager *m, bool hand_over) {
         Error ignored = {};
 
-        if (m->quitting) {
+        if (m->quitting != QUIT_NOT) {
                 (void) sd_event_exit(m->event, 0);
                 return;
         }
-        m->quitting = true;
-        if (m->active)
+        m->quitting = hand_over ? QUIT_HAND_OVER : QUIT_STOP;
+        if (m->active && !hand_over)
                 (void) session_stop(m->active, &ignored);
         error_done(&ignored);
         manager_check_quit(m);

@@ -4,6 +4,7 @@
 /* The sessions and jobs that exist. It knows no D-Bus: what others have to learn, it tells by its hooks. */
 
 #include "context.h"
+#include "fd-store.h"
 #include "job.h"
 #include "session.h"
 
@@ -37,7 +38,12 @@ struct Manager {
         size_t n_jobs;
         unsigned last_job_id;
         Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
-        bool quitting;
+        FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
+        enum {
+                QUIT_NOT,
+                QUIT_STOP,      /* end what is going on, then leave */
+                QUIT_HAND_OVER, /* leave what can go on without us to the next daemon */
+        } quitting;
 };
 
 int manager_new(const Context *context, sd_event *event, Manager **ret);
@@ -66,8 +72,9 @@ void manager_release_active(Manager *manager, Session *session);
 /* Removes a session and its files. */
 void manager_drop_session(Manager *manager, Session *session);
 
-/* Ends what is going on and leaves the loop when that is done. A second call leaves at once. */
-void manager_quit(Manager *manager);
+/* Ends what is going on and leaves the loop when that is done. A second call leaves at once. With hand_over a session
+ * that captures goes on: the next daemon takes it up. */
+void manager_quit(Manager *manager, bool hand_over);
 void manager_check_quit(Manager *manager);
 
 uint64_t manager_disk_usage_bytes(const Manager *manager);

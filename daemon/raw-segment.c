@@ -104,7 +104,7 @@ static int load_loss(RawSegment *s) {
 
 int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, RawSegment **ret) {
         _cleanup_(raw_segment_freep) RawSegment *s = calloc(1, sizeof(RawSegment));
-        bool found;
+        bool found = false;
         int r;
 
         if (!s)

@@ -37,6 +37,7 @@ static const struct {
         const char *key;
         size_t offset;
 } strings[] = {
+        { "boot_id", offsetof(Session, boot_id) },
         { "result_text", offsetof(Session, result_text) },
         { "driver", offsetof(Session, options.driver) },
         { "description", offsetof(Session, options.description) },
@@ -88,11 +89,11 @@ int session_save(Session *s) {
         if (r >= 0)
                 r = json_add_string(o, "result", session_result_to_string(s->result));
         if (r >= 0)
-                r = json_add_string(o, "boot_id", s->manager->boot_id);
-        if (r >= 0)
                 r = json_add_u64(o, "owner_uid", s->owner_uid);
         if (r >= 0)
                 r = json_add_u64(o, "cpu", s->cpu);
+        if (r >= 0)
+                r = json_add_string(o, "keep", s->options.keep_oldest ? "oldest" : "newest");
         if (r >= 0)
                 r = json_add(o, "load", json_object_new_boolean(s->options.load));
         if (r >= 0)
@@ -164,6 +165,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
+        s->options.keep_oldest = streq(json_get_string(o, "keep"), "oldest");
         for (size_t i = 0; i < ELEMENTS(strings); i++) {
                 const char *value = json_get_string(o, strings[i].key);
 

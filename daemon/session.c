@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 
+#include "fd-store.h"
 #include "manager.h"
 #include "names.h"
 #include "session.h"
@@ -133,6 +134,7 @@ static void session_set_state(Session *s, SessionState state) {
                 break;
         }
         s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+        manager_check_quit(s->manager);
 }
 
 /* The first thing that went wrong is what the session is remembered by. */
@@ -184,9 +186,12 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                         .load = o->load,
                         .rebind = o->rebind,
                         .buffer_bytes = o->buffer_bytes,
+                        .n_expected = o->n_expected,
+                        .keep_oldest = o->keep_oldest,
                 },
         };
-        if ((o->driver && !(s->options.driver = strdup(o->driver))) ||
+        s->boot_id = strdup(m->boot_id);
+        if (!s->boot_id || (o->driver && !(s->options.driver = strdup(o->driver))) ||
             (o->description && !(s->options.description = strdup(o->description))) ||
             (o->caller_address && !(s->options.caller_address = strdup(o->caller_address))))
                 return -ENOMEM;
@@ -215,12 +220,19 @@ Session *session_free(Session *s) {
         manager_unlink_session(s->manager, s);
         worker_free(s->worker);
         worker_free(s->drain);
+        worker_free(s->tally);
         worker_free(s->bind);
         job_free(s->job);
         stop_watching_counters(s);
+        for (size_t i = 0; i < s->n_pipes; i++) {
+                safe_close(s->pipes[i].read_fd);
+                safe_close(s->pipes[i].write_fd);
+        }
+        free(s->pipes);
         safe_close(s->marker_fd);
         safe_close(s->control_fd);
         safe_close(s->dir_fd);
+        free(s->boot_id);
         session_options_done(&s->options);
         for (size_t i = 0; i < s->n_marks; i++)
                 free(s->marks[i].text);
@@ -240,19 +252,31 @@ Session *session_free(Session *s) {
 }
 
 bool session_update_counters(Session *s) {
-        uint64_t n_events, n_lost, raw_bytes;
+        const struct {
+                _Atomic uint64_t *counter;
+                uint64_t *field;
+        } counters[] = {
+                { &s->counters->n_events, &s->n_events },
+                { &s->counters->n_lost, &s->n_lost },
+                { &s->counters->n_raw_bytes, &s->raw_bytes },
+                { &s->counters->n_ring_bytes, &s->ring_bytes },
+                { &s->counters->n_rate, &s->n_rate },
+                { &s->counters->n_reads, &s->n_reads },
+                { &s->counters->n_writes, &s->n_writes },
+                { &s->counters->n_unknown, &s->n_unknown },
+                { &s->counters->n_maps, &s->n_maps },
+        };
+        bool changed = false;
 
         if (!s->counters)
                 return false;
-        n_events = atomic_load(&s->counters->n_events);
-        n_lost = atomic_load(&s->counters->n_lost);
-        raw_bytes = atomic_load(&s->counters->n_raw_bytes);
-        if (n_events == s->n_events && n_lost == s->n_lost && raw_bytes == s->raw_bytes)
-                return false;
-        s->n_events = n_events;
-        s->n_lost = n_lost;
-        s->raw_bytes = raw_bytes;
-        return true;
+        for (size_t i = 0; i < ELEMENTS(counters); i++) {
+                uint64_t now = atomic_load(counters[i].counter);
+
+                changed |= now != *counters[i].field;
+                *counters[i].field = now;
+        }
+        return changed;
 }
 
 static void replace(char **p, const char *value) {
@@ -304,10 +328,13 @@ static StepRequest step_request(const Session *s) {
                 .rebind = s->options.rebind,
                 .caller_address = s->options.caller_address,
                 .buffer_bytes = s->options.buffer_bytes,
+                .n_expected = s->options.n_expected,
+                .keep_oldest = s->options.keep_oldest,
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
                 .pci_driver = s->pci_driver,
-                .online = s->online,
+                .pipes = s->pipes,
+                .n_pipes = s->n_pipes,
                 .counters = s->counters,
                 .control_fd = -EBADF,
         };
@@ -316,20 +343,108 @@ static StepRequest step_request(const Session *s) {
 static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
         void (*line)(const char *key, const char *value, void *userdata),
         void (*done)(const Error *error, void *userdata), Worker **worker) {
-        const int keep[] = { s->dir_fd, s->manager->runtime_fd, request->control_fd };
+        _cleanup_free_ int *keep = calloc(3 + 2 * s->n_pipes, sizeof(int));
+        size_t n = 0;
 
+        if (!keep)
+                return -ENOMEM;
+        keep[n++] = s->dir_fd;
+        keep[n++] = s->manager->runtime_fd;
+        if (request->control_fd >= 0)
+                keep[n++] = request->control_fd;
+        for (size_t i = 0; i < s->n_pipes; i++) {
+                keep[n++] = s->pipes[i].read_fd;
+                keep[n++] = s->pipes[i].write_fd;
+        }
         return worker_start(s->manager->event,
                         &(WorkerSpec) {
                                 .name = name,
                                 .run = run,
                                 .arg = request,
                                 .keep_fds = keep,
-                                .n_keep_fds = request->control_fd >= 0 ? 3 : 2,
+                                .n_keep_fds = n,
                                 .line = line,
                                 .done = done,
                                 .userdata = s,
                         },
                         worker);
+}
+
+static int pipe_name(const Session *s, unsigned cpu, const char *end, char **ret) {
+        return asprintf(ret, "session-%u-cpu-%u-%s", s->id, cpu, end) < 0 ? -ENOMEM : 0;
+}
+
+/* One end of a pipe: parked by the daemon before, or new and parked now. */
+static int keep_pipe_end(Session *s, unsigned cpu, const char *end, int *fd, bool *found) {
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = pipe_name(s, cpu, end, &name);
+        if (r < 0) {
+                name = NULL;
+                return r;
+        }
+        if (*fd >= 0)
+                return fd_store_park(name, *fd);
+        *found = fd_store_take(&s->manager->fd_store, name, fd) >= 0;
+        return 0;
+}
+
+static int add_pipe(Session *s, unsigned cpu) {
+        DrainPipe *grown, *p;
+        bool found_read = false, found_write = false;
+        int r, fds[2];
+
+        grown = reallocarray(s->pipes, s->n_pipes + 1, sizeof(DrainPipe));
+        if (!grown)
+                return -ENOMEM;
+        s->pipes = grown;
+        p = s->pipes + s->n_pipes++;
+        *p = (DrainPipe) { cpu, -EBADF, -EBADF };
+        r = keep_pipe_end(s, cpu, "read", &p->read_fd, &found_read);
+        if (r >= 0)
+                r = keep_pipe_end(s, cpu, "write", &p->write_fd, &found_write);
+        if (r < 0 || (found_read && found_write))
+                return r;
+        p->read_fd = safe_close(p->read_fd);
+        p->write_fd = safe_close(p->write_fd);
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        p->read_fd = fds[0];
+        p->write_fd = fds[1];
+        r = keep_pipe_end(s, cpu, "read", &p->read_fd, NULL);
+        return r < 0 ? r : keep_pipe_end(s, cpu, "write", &p->write_fd, NULL);
+}
+
+static int open_pipes(Session *s) {
+        CpuSet cpus;
+        int r;
+
+        r = cpu_set_parse(strempty(s->online), &cpus);
+        for (unsigned cpu = 0; cpu < CPUS_MAX && r >= 0; cpu++)
+                if (cpu_set_has(&cpus, cpu))
+                        r = add_pipe(s, cpu);
+        return r;
+}
+
+static void close_pipes(Session *s) {
+        for (size_t i = 0; i < s->n_pipes; i++) {
+                const char *const ends[] = { "read", "write" };
+
+                for (size_t j = 0; j < ELEMENTS(ends); j++) {
+                        _cleanup_free_ char *name = NULL;
+
+                        if (pipe_name(s, s->pipes[i].cpu, ends[j], &name) >= 0)
+                                fd_store_forget(name);
+                        else
+                                name = NULL;
+                }
+                safe_close(s->pipes[i].read_fd);
+                safe_close(s->pipes[i].write_fd);
+        }
+        free(s->pipes);
+        s->pipes = NULL;
+        s->n_pipes = 0;
 }
 
 /* Whoever waits for Start hears of it once, whichever way the start went. */
@@ -395,12 +510,15 @@ static void on_drained(const Error *error, void *userdata) {
         (void) session_update_counters(s);
         stop_watching_counters(s);
         s->drain = worker_free(s->drain);
+        s->tally = worker_free(s->tally);
+        close_pipes(s);
+        s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
         s->control_fd = safe_close(s->control_fd);
         s->stop_realtime_usec = now_realtime_usec();
         s->stop_monotonic_usec = now_monotonic_usec();
         if (error)
-                session_set_result(s, RESULT_DRAIN_FAILED, error->text);
+                session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
         if (arming || s->busy_loading)
                 tell_started(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
         if (s->state == SESSION_CAPTURING)
@@ -453,19 +571,53 @@ void session_load_done(Session *s, const Error *error) {
         tell_started(s, NULL);
 }
 
+static void tell_drain_to_stop(Session *s) {
+        static const char stop = DRAIN_STOP;
+
+        /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
+        if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
+                worker_kill(s->drain, SIGKILL);
+}
+
 static void on_drain_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
         Error ignored = {};
 
-        if (!streq(key, "READY") || s->state != SESSION_ARMING)
+        if (streq(key, "WARNING")) {
+                session_warn(s, value);
                 return;
-        s->start_monotonic_usec = now_monotonic_usec();
-        s->start_realtime_usec = now_realtime_usec();
-        session_set_state(s, SESSION_CAPTURING);
-        set_driver_to_work(s);
-        if (s->stop_wanted)
-                (void) session_stop(s, &ignored);
+        }
+        if (!streq(key, "READY"))
+                return;
+        switch (s->state) {
+        case SESSION_ARMING:
+                s->start_monotonic_usec = now_monotonic_usec();
+                s->start_realtime_usec = now_realtime_usec();
+                session_set_state(s, SESSION_CAPTURING);
+                set_driver_to_work(s);
+                if (s->stop_wanted)
+                        (void) session_stop(s, &ignored);
+                break;
+        case SESSION_DRAINING:
+                /* Taken up from a daemon that died in the middle of stopping. */
+                tell_drain_to_stop(s);
+                break;
+        default:
+                break;
+        }
         error_done(&ignored);
+}
+
+static void on_tally_line(const char *key, const char *value, void *userdata) {
+        if (streq(key, "WARNING"))
+                session_warn(userdata, value);
+}
+
+/* Without it, the counters of reads and writes stand still until the session is sealed: no reason to end it. */
+static void on_tally_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->tally = worker_free(s->tally);
 }
 
 static int start_drain(Session *s) {
@@ -480,11 +632,20 @@ static int start_drain(Session *s) {
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
         s->control_fd = fds[0];
-        request = step_request(s);
-        request.control_fd = fds[1];
-        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        r = open_pipes(s);
+        if (r >= 0) {
+                request = step_request(s);
+                request.control_fd = fds[1];
+                r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        }
         safe_close(fds[1]);
-        return r;
+        if (r < 0)
+                return r;
+        request.control_fd = -EBADF;
+        r = start_step(s, "tally", step_tally, &request, on_tally_line, on_tally_done, &s->tally);
+        if (r < 0)
+                log_failure(s, r, "reads and writes are not counted while it runs");
+        return 0;
 }
 
 static int open_marker(Session *s, Error *error) {
@@ -502,24 +663,10 @@ static int open_marker(Session *s, Error *error) {
         return s->marker_fd < 0 ? -errno : 0;
 }
 
-static void on_armed(const Error *failure, void *userdata) {
-        Session *s = userdata;
+static void begin_draining(Session *s) {
         _cleanup_error_ Error error = {};
         int r;
 
-        s->worker = worker_free(s->worker);
-        if (failure) {
-                Manager *m = s->manager;
-
-                /* The worker has undone what it did: nothing is left but the folder. */
-                session_set_result(s, RESULT_DRAIN_FAILED, failure->text);
-                session_set_state(s, SESSION_FAILED);
-                manager_release_active(m, s);
-                tell_started(s, failure);
-                manager_drop_session(m, s);
-                manager_check_quit(m);
-                return;
-        }
         r = open_marker(s, &error);
         if (r >= 0)
                 r = start_drain(s);
@@ -527,6 +674,24 @@ static void on_armed(const Error *failure, void *userdata) {
                 (void) error_set_errno(&error, ERROR_KERNEL, r, "Cannot start draining the ring buffer");
                 on_drained(&error, s);
         }
+}
+
+static void on_armed(const Error *error, void *userdata) {
+        Session *s = userdata;
+        Manager *m = s->manager;
+
+        s->worker = worker_free(s->worker);
+        if (!error) {
+                begin_draining(s);
+                return;
+        }
+        /* The worker has undone what it did: nothing is left but the folder. */
+        session_set_result(s, RESULT_DRAIN_FAILED, error->text);
+        session_set_state(s, SESSION_FAILED);
+        manager_release_active(m, s);
+        tell_started(s, error);
+        manager_drop_session(m, s);
+        manager_check_quit(m);
 }
 
 int session_start(Session *s, Error *error) {
@@ -540,8 +705,6 @@ int session_start(Session *s, Error *error) {
 }
 
 int session_stop(Session *s, Error *error) {
-        static const char stop = DRAIN_STOP;
-
         switch (s->state) {
         case SESSION_CHECKING:
         case SESSION_ARMING:
@@ -552,9 +715,7 @@ int session_stop(Session *s, Error *error) {
                 if (s->busy_loading)
                         tell_started(s, &(Error) { ERROR_STATE,
                                         (char *) "The session was stopped while the driver was being loaded." });
-                /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
-                if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
-                        worker_kill(s->drain, SIGKILL);
+                tell_drain_to_stop(s);
                 return 0;
         case SESSION_DRAINING:
         case SESSION_RESTORING:
@@ -635,6 +796,11 @@ void session_resume(Session *s) {
                 return;
         if (s->state == SESSION_SEALING) {
                 seal(s);
+                return;
+        }
+        /* The kernel still records for it, and what was on its way is in the pipes: nothing was lost with the daemon. */
+        if ((s->state == SESSION_CAPTURING || s->state == SESSION_DRAINING) && streq_ptr(s->boot_id, s->manager->boot_id)) {
+                begin_draining(s);
                 return;
         }
         session_set_result(s, RESULT_INTERRUPTED, "The daemon or the machine went down during the session.");

@@ -49,7 +49,9 @@ typedef struct SessionOptions {
         char *driver;           /* NULL: every driver */
         char *description;
         bool load, rebind;
-        uint64_t buffer_bytes;  /* 0: a default that fits the memory */
+        uint64_t buffer_bytes;  /* 0: from n_expected, else a default that fits the memory */
+        uint64_t n_expected;    /* events; 0: not known */
+        bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
         char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL */
 } SessionOptions;
 void session_options_done(SessionOptions *options);
@@ -67,6 +69,7 @@ typedef struct Session {
         SessionResult result;
         char *result_text;      /* a sentence, where the result is not success */
         uid_t owner_uid;
+        char *boot_id;          /* of the boot that it captures, or captured, in */
         SessionOptions options;
 
         char *module, *driver_version;
@@ -83,6 +86,7 @@ typedef struct Session {
         /* n_events and n_lost while capturing: the kernel's count. After sealing all of them: what is in the log;
          * n_lost: the greater of what the kernel counted and what the log shows. */
         uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
+        uint64_t n_rate, ring_bytes;    /* while capturing: events per second, and what waits in the ring */
         uint64_t raw_bytes, log_bytes, archive_bytes;
         char *archive;          /* file name to give it; "" until sealed */
         char *archive_name;     /* what that will be */
@@ -93,8 +97,10 @@ typedef struct Session {
         int marker_fd;          /* trace_marker, while capturing */
         int control_fd;         /* of the drain */
         DrainCounters *counters;
+        DrainPipe *pipes;       /* parked with the service manager while the session captures */
+        size_t n_pipes;
         Worker *worker;         /* arms, later restores */
-        Worker *bind, *drain;
+        Worker *bind, *drain, *tally;
         Job *job;               /* that seals it */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
@@ -119,7 +125,7 @@ int session_mark(Session *session, const char *text, uint64_t *ret_usec, Error *
 /* The driver that the bus was asked to load is there (error NULL), or not. */
 void session_load_done(Session *session, const Error *error);
 
-/* Goes on with a session that was found on disk: restores if need be, and seals. */
+/* Goes on with a session that was found on disk: captures on if the kernel still does, else restores and seals. */
 void session_resume(Session *session);
 
 /* A read-only descriptor of the sealed archive. */

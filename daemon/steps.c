@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <systemd/sd-daemon.h>
 
 #include "archive-name.h"
 #include "driver.h"
@@ -10,8 +11,11 @@
 #include "report.h"
 #include "route.h"
 #include "steps.h"
+#include "tally.h"
 #include "tracer.h"
 #include "undo.h"
+
+#define BARRIER_USEC (10 * USEC_PER_SEC)
 
 static int open_folder(const StepRequest *q, const char *name, int *ret) {
         int fd = openat(q->session_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -147,7 +151,8 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
                 if (r < 0)
                         return r;
         }
-        r = tracer_arm(q->context, q->runtime_fd, q->boot_id, q->buffer_bytes, &armed, error);
+        r = tracer_arm(q->context, q->runtime_fd, q->boot_id,
+                        &(TracerOptions) { q->buffer_bytes, q->n_expected, q->keep_oldest }, &armed, error);
         if (r < 0)
                 return r;
         worker_send(out, "CPU", "%u", armed.cpu);
@@ -190,25 +195,58 @@ static void send_ready(void *userdata) {
         worker_send(userdata, "READY", "1");
 }
 
-int step_drain(FILE *out, void *userdata) {
-        const StepRequest *q = userdata;
+static void send_warning(const char *text, void *userdata) {
+        worker_send(userdata, "WARNING", "%s", text);
+}
+
+static int drain(FILE *out, const StepRequest *q, Error *error) {
         _cleanup_free_ char *dir = NULL;
+        _cleanup_close_ int raw_fd = -EBADF;
+        int r;
+
+        /* The pipes are of use only once the service manager has them: nothing is taken from the ring before. */
+        (void) sd_notify_barrier(false, BARRIER_USEC);
+
+        r = tracer_find_dir(q->context, &dir, error);
+        if (r < 0)
+                return r;
+        r = tracer_is_on();
+        if (r == 0)
+                return error_set(error, ERROR_NOT_RUNNING, "mmiotrace was switched off while no daemon was there.");
+        if (r >= 0)
+                r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r < 0)
+                return r;
+        return drain_run(&(DrainRequest) {
+                        .pipes = q->pipes,
+                        .n_pipes = q->n_pipes,
+                        .raw_fd = raw_fd,
+                        .control_fd = q->control_fd,
+                        .keep_oldest = q->keep_oldest,
+                        .counters = q->counters,
+                        .ready = send_ready,
+                        .warn = send_warning,
+                        .userdata = out,
+                }, error);
+}
+
+int step_drain(FILE *out, void *userdata) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = drain(out, userdata, &error);
+        return worker_send_result(out, r, &error);
+}
+
+int step_tally(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
         _cleanup_close_ int raw_fd = -EBADF;
         _cleanup_error_ Error error = {};
         int r;
 
-        r = tracer_find_dir(q->context, &dir, &error);
+        r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
-                r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
-        if (r >= 0)
-                r = drain_run(&(DrainRequest) {
-                                .online = q->online,
-                                .raw_fd = raw_fd,
-                                .control_fd = q->control_fd,
-                                .counters = q->counters,
-                                .ready = send_ready,
-                                .userdata = out,
-                        }, &error);
+                r = tally_run(raw_fd, q->pipes, q->n_pipes, q->counters, send_warning, out);
         return worker_send_result(out, r, &error);
 }
 

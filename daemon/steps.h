@@ -15,13 +15,15 @@ typedef struct StepRequest {
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind;
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
-        uint64_t buffer_bytes;          /* 0: default */
+        uint64_t buffer_bytes, n_expected; /* 0: default */
+        bool keep_oldest;
         uint64_t started_usec;
         char *const *devices;           /* bind */
         const char *pci_driver;         /* bind */
-        const char *online;             /* drain */
+        const DrainPipe *pipes;         /* drain, tally */
+        size_t n_pipes;
         DrainCounters *counters;
-        int control_fd;
+        int control_fd;                 /* drain */
 } StepRequest;
 
 /* Bodies for WorkerSpec.run, with a StepRequest.
@@ -30,10 +32,12 @@ typedef struct StepRequest {
  *   Lines: STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
  *   ARCHIVE_NAME.
  * step_bind: gives the devices that were unbound back to their driver.
- * step_drain: see drain.h. Line: READY.
+ * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
+ * step_tally: see tally.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded.
  *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING. */
 int step_arm(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
+int step_tally(FILE *out, void *request);
 int step_restore(FILE *out, void *request);

@@ -17,6 +17,12 @@
  * while a driver stays in the kernel and no user space runs. */
 #define RING_DEFAULT_BYTES (97560 * KIB)
 #define RING_LEAST_BYTES (64 * KIB)
+/* 44 bytes an event in pages of 92, and now and then a time stamp: measured 44.4. */
+#define RING_BYTES_PER_10_EVENTS 444
+
+/* How full the ring has to be until poll() wakes the drain early. Low enough to leave most of the ring for the time
+ * in which the drain does not come to run, high enough that a busy driver is drained in large batches. */
+#define RING_WAKE_PERCENT "25"
 
 /* What the kernel gives every CPU of a ring that was never sized (kernel/trace/trace.c, trace_buf_size). */
 #define RING_KERNEL_DEFAULT_KB "1408"
@@ -312,9 +318,16 @@ static int available_memory(const Context *context, uint64_t *ret_bytes) {
         return 0;
 }
 
-static int choose_ring_size(const Arming *a, uint64_t wanted_bytes, uint64_t *ret_bytes) {
-        uint64_t available_bytes = 0;
+static int choose_ring_size(const Arming *a, const TracerOptions *options, uint64_t *ret_bytes) {
+        uint64_t available_bytes = 0, wanted_bytes = options->buffer_bytes;
         int r;
+
+        if (wanted_bytes == 0 && options->n_expected > 0) {
+                if (options->n_expected > UINT64_MAX / RING_BYTES_PER_10_EVENTS)
+                        return error_set(a->error, ERROR_INVALID_ARGUMENTS, "No machine holds %" PRIu64 " events in memory.",
+                                        options->n_expected);
+                wanted_bytes = MAX(options->n_expected * RING_BYTES_PER_10_EVENTS / 10, RING_LEAST_BYTES);
+        }
 
         r = available_memory(a->context, &available_bytes);
         if (r < 0)
@@ -336,21 +349,32 @@ static int choose_ring_size(const Arming *a, uint64_t wanted_bytes, uint64_t *re
         return 0;
 }
 
-/* Only the recording CPU's ring is sized: buffer_size_kb would give every CPU as much, and the others never record. */
-static int change_ring_size(const Arming *a, uint64_t wanted_bytes) {
-        _cleanup_free_ char *file = NULL, *old = NULL, *all = NULL, *value = NULL, *now = NULL;
-        uint64_t kb, bytes = 0;
+static int resize_ring(const Arming *a, const char *file, uint64_t bytes) {
+        _cleanup_free_ char *value = NULL;
         int r;
 
-        r = choose_ring_size(a, wanted_bytes, &bytes);
-        if (r < 0)
-                return r;
-        if (asprintf(&file, "per_cpu/cpu%u/buffer_size_kb", a->armed->cpu) < 0) {
-                file = NULL;
-                return -ENOMEM;
-        }
         if (asprintf(&value, "%" PRIu64, bytes / KIB) < 0) {
                 value = NULL;
+                return -ENOMEM;
+        }
+        r = control_write(file, value);
+        if (r == -ENOMEM || r == -EBUSY)
+                return error_set(a->error, r == -EBUSY ? ERROR_READER_BUSY : ERROR_NO_MEMORY,
+                                "The kernel could not make a ring of %s: memory is short, or another program has the "
+                                "file \"trace\" open (\"fuser -v /sys/kernel/tracing/trace\").", FORMAT_BYTES(bytes));
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot size the ring buffer");
+        return 0;
+}
+
+/* Only the ring of a CPU that records is sized: buffer_size_kb would give every CPU as much. */
+static int change_ring_size(const Arming *a, unsigned cpu, uint64_t bytes) {
+        _cleanup_free_ char *file = NULL, *old = NULL, *all = NULL;
+        uint64_t kb;
+        int r;
+
+        if (asprintf(&file, "per_cpu/cpu%u/buffer_size_kb", cpu) < 0) {
+                file = NULL;
                 return -ENOMEM;
         }
         r = control_read("buffer_size_kb", &all);
@@ -367,21 +391,7 @@ static int change_ring_size(const Arming *a, uint64_t wanted_bytes) {
                 r = add_undo(a, UNDO_CONTROL, file, old);
         else
                 return error_set(a->error, ERROR_KERNEL, "The kernel gives \"%s\" as the size of its ring buffer.", old);
-        if (r < 0)
-                return r;
-
-        r = control_write(file, value);
-        if (r == -ENOMEM || r == -EBUSY)
-                return error_set(a->error, r == -EBUSY ? ERROR_READER_BUSY : ERROR_NO_MEMORY,
-                                "The kernel could not make a ring of %s: memory is short, or another program has the "
-                                "file \"trace\" open (\"fuser -v /sys/kernel/tracing/trace\").", FORMAT_BYTES(bytes));
-        if (r < 0)
-                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot size the ring buffer");
-        r = control_read(file, &now);
-        if (r >= 0 && parse_u64(now, &kb) >= 0)
-                bytes = kb * KIB;
-        a->armed->buffer_bytes = bytes;
-        return 0;
+        return r < 0 ? r : resize_ring(a, file, bytes);
 }
 
 static int read_online(const Context *context, char **ret, CpuSet *ret_set) {
@@ -463,11 +473,26 @@ static int switch_on(const Arming *a, const CpuSet *before) {
         return r;
 }
 
-int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, uint64_t buffer_bytes,
+/* CPUs that could not be taken down record as well. Recording pauses while a ring is sized; the driver is not there
+ * yet, so nothing of it is lost. */
+static int size_other_rings(const Arming *a, uint64_t bytes) {
+        CpuSet online;
+        int r;
+
+        r = cpu_set_parse(a->armed->online, &online);
+        for (unsigned cpu = 0; cpu < CPUS_MAX && r >= 0; cpu++)
+                if (cpu_set_has(&online, cpu) && cpu != a->armed->cpu)
+                        r = change_ring_size(a, cpu, bytes);
+        return r;
+}
+
+int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, const TracerOptions *options,
         TracerArmed *ret, Error *error) {
         _cleanup_free_ char *online = NULL, *events = NULL;
         _cleanup_tracer_armed_ TracerArmed armed = {};
         const Arming a = { context, runtime_fd, boot_id, &armed, error };
+        TracerSettings settings;
+        uint64_t bytes = 0;
         CpuSet before;
         int r;
 
@@ -494,18 +519,32 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, uint
         r = change_clock(&a);
         if (r < 0)
                 return r;
-        r = change_plain(&a, "options/overwrite", "1");
+        r = change_plain(&a, "options/overwrite", options->keep_oldest ? "0" : "1");
+        if (r < 0)
+                return r;
+        r = change_plain(&a, "buffer_percent", RING_WAKE_PERCENT);
         if (r < 0)
                 return r;
         r = change_cpumask(&a);
         if (r < 0)
                 return r;
-        r = change_ring_size(&a, buffer_bytes);
+        r = choose_ring_size(&a, options, &bytes);
+        if (r < 0)
+                return r;
+        r = change_ring_size(&a, armed.cpu, bytes);
         if (r < 0)
                 return r;
         r = switch_on(&a, &before);
         if (r < 0)
                 return r;
+        r = size_other_rings(&a, bytes);
+        if (r < 0)
+                return r;
+        r = tracer_read_settings(armed.cpu, &settings);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the settings of the tracer back");
+        armed.buffer_bytes = settings.ring_bytes;
+        tracer_settings_done(&settings);
 
         *ret = armed;
         armed = (TracerArmed) {};
@@ -663,7 +702,9 @@ int tracer_stats_parse(const char *text, TracerStats *ret) {
                 size_t offset;
         } fields[] = {
                 { "entries: ", offsetof(TracerStats, n_entries) },
+                { "bytes: ", offsetof(TracerStats, n_bytes) },
                 { "overrun: ", offsetof(TracerStats, n_overrun) },
+                { "commit overrun: ", offsetof(TracerStats, n_commit_overrun) },
                 { "dropped events: ", offsetof(TracerStats, n_dropped) },
                 { "read events: ", offsetof(TracerStats, n_read) },
         };
@@ -697,4 +738,41 @@ int tracer_read_stats(unsigned cpu, TracerStats *ret) {
 
 int tracer_set_recording(bool on) {
         return control_write("tracing_on", on ? "1" : "0");
+}
+
+int tracer_is_on(void) {
+        _cleanup_free_ char *current = NULL;
+        int r;
+
+        r = control_read("current_tracer", &current);
+        return r < 0 ? r : streq(current, "mmiotrace");
+}
+
+int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
+        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL, *clock = NULL;
+        uint64_t kb;
+        int r;
+
+        if (asprintf(&name, "per_cpu/cpu%u/buffer_size_kb", cpu) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        r = control_read("tracing_on", &on);
+        if (r >= 0)
+                r = control_read("trace_clock", &clocks);
+        if (r >= 0)
+                r = tracer_parse_selected(clocks, &clock);
+        if (r >= 0)
+                r = control_read(name, &size);
+        if (r >= 0)
+                r = parse_u64(size, &kb);
+        if (r < 0)
+                return r;
+        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clock = TAKE_PTR(clock), .ring_bytes = kb * KIB };
+        return 0;
+}
+
+void tracer_settings_done(TracerSettings *settings) {
+        free(settings->clock);
+        *settings = (TracerSettings) {};
 }

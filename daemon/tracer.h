@@ -27,9 +27,15 @@ typedef struct TracerArmed {
 void tracer_armed_done(TracerArmed *armed);
 #define _cleanup_tracer_armed_ _cleanup_(tracer_armed_done)
 
-/* Sizes the ring (0: a default that fits the memory) and switches the tracer on, with every old value in the undo
- * journal first. After an error the caller has to tracer_restore(). */
-int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, uint64_t buffer_bytes,
+typedef struct TracerOptions {
+        uint64_t buffer_bytes;          /* 0: from n_expected, else a default that fits the memory */
+        uint64_t n_expected;            /* events; 0: not known */
+        bool keep_oldest;               /* the full ring refuses events instead of overwriting */
+} TracerOptions;
+
+/* Sizes the rings and switches the tracer on, with every old value in the undo journal first. After an error the
+ * caller has to tracer_restore(). */
+int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, const TracerOptions *options,
         TracerArmed *ret, Error *error);
 
 /* Undoes what the journal says. Returns 1 if there was something to undo, 0 if not. Goes on after a step that fails,
@@ -41,15 +47,29 @@ int tracer_copy_formats(int dir_fd, Error *error);
 
 /* per_cpu/cpuN/stats: kernel/trace/trace.c, tracing_stats_read(). */
 typedef struct TracerStats {
-        uint64_t n_entries;     /* not yet read */
-        uint64_t n_overrun;     /* overwritten */
-        uint64_t n_dropped;     /* refused */
+        uint64_t n_entries;             /* not yet read */
+        uint64_t n_bytes;               /* that these take */
+        uint64_t n_overrun;             /* overwritten */
+        uint64_t n_commit_overrun;      /* lost inside a nested write; not seen so far */
+        uint64_t n_dropped;             /* refused */
         uint64_t n_read;
 } TracerStats;
 int tracer_read_stats(unsigned cpu, TracerStats *ret);
 int tracer_stats_parse(const char *text, TracerStats *ret);
 
 int tracer_set_recording(bool on);
+
+/* What a session has set and another program may turn. */
+typedef struct TracerSettings {
+        bool recording;
+        char *clock;
+        uint64_t ring_bytes;
+} TracerSettings;
+int tracer_read_settings(unsigned cpu, TracerSettings *ret);
+void tracer_settings_done(TracerSettings *settings);
+
+/* Whether mmiotrace is on: a session whose daemon died may go on. */
+int tracer_is_on(void);
 
 /* The value in brackets of a tracefs list such as trace_clock ("[local] global mono"). */
 int tracer_parse_selected(const char *list, char **ret);

@@ -113,3 +113,63 @@ int unit_bus_load(sd_bus *connection, Session *s, const char *module) {
         (void) TAKE_PTR(l);
         return 0;
 }
+
+/* The question of unit_bus_is_restarting(): our unit, its job, the job's type. */
+typedef struct Question {
+        void (*found)(bool restarting, void *userdata);
+        void *userdata;
+} Question;
+
+static int question_end(Question *q, bool restarting) {
+        q->found(restarting, q->userdata);
+        free(q);
+        return 0;
+}
+
+static int ask(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message_handler_t callback, Question *q) {
+        return sd_bus_call_method_async(connection, NULL, SYSTEMD, path, "org.freedesktop.DBus.Properties", "Get", callback, q,
+                        "ss", interface, property);
+}
+
+static int on_job_type(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const char *type = "";
+
+        if (!sd_bus_message_is_method_error(reply, NULL))
+                (void) sd_bus_message_read(reply, "v", "s", &type);
+        return question_end(userdata, streq(type, "restart") || streq(type, "try-restart"));
+}
+
+static int on_unit_job(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const char *path;
+        uint32_t id;
+
+        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "v", "(uo)", &id, &path) < 0 || id == 0 ||
+            ask(sd_bus_message_get_bus(reply), path, SYSTEMD ".Job", "JobType", on_job_type, userdata) < 0)
+                return question_end(userdata, false);
+        return 0;
+}
+
+static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const char *path;
+
+        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "o", &path) < 0 ||
+            ask(sd_bus_message_get_bus(reply), path, SYSTEMD ".Unit", "Job", on_unit_job, userdata) < 0)
+                return question_end(userdata, false);
+        return 0;
+}
+
+int unit_bus_is_restarting(sd_bus *connection, void (*found)(bool restarting, void *userdata), void *userdata) {
+        _cleanup_free_ Question *q = malloc(sizeof(Question));
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        *q = (Question) { found, userdata };
+        r = sd_bus_call_method_async(connection, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "GetUnitByPID", on_unit, q,
+                        "u", (uint32_t) getpid());
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(q);
+        return 0;
+}

@@ -8,3 +8,7 @@
 
 /* Starts mmiotraced-load@MODULE.service; session_load_done() hears how it ended. userdata of the hook. */
 int unit_bus_load(sd_bus *connection, Session *session, const char *module);
+
+/* Asks why this service is being stopped: found is called once, with true if it is to be started again right after
+ * (systemctl restart). Both come as the same signal. */
+int unit_bus_is_restarting(sd_bus *connection, void (*found)(bool restarting, void *userdata), void *userdata);

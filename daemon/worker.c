@@ -9,6 +9,8 @@
 #include "worker.h"
 
 #define LINE_MAX_BYTES 8192
+/* Two descriptors for each CPU that a drain reads, and a few. */
+#define KEEP_MAX 1024
 
 struct Worker {
         char *name;
@@ -99,7 +101,7 @@ static int compare_fds(const void *a, const void *b) {
 
 /* The loop's descriptors (the bus among them) are of no use here, and some of them would keep things alive. */
 static void close_others(int out_fd, const WorkerSpec *spec) {
-        int keep[16] = { out_fd }, first = 3;
+        int keep[KEEP_MAX] = { out_fd }, first = 3;
         size_t n = 1;
 
         for (size_t i = 0; i < spec->n_keep_fds && n < ELEMENTS(keep); i++)
@@ -136,6 +138,8 @@ int worker_start(sd_event *event, const WorkerSpec *spec, Worker **ret) {
         _cleanup_close_ int write_fd = -EBADF;
         int r, fds[2];
 
+        if (spec->n_keep_fds >= KEEP_MAX)
+                return -EMFILE;
         w = calloc(1, sizeof(Worker));
         if (!w)
                 return -ENOMEM;

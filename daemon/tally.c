@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include "blind.h"
+#include "tally.h"
+
+#define WAKE_MSEC 1000
+#define BATCH_PAGES 64
+
+typedef struct Stream {
+        unsigned cpu, number;
+        int fd;
+        uint64_t offset_bytes;
+} Stream;
+
+typedef struct Tally {
+        int raw_fd;
+        RingFormat format;
+        DrainCounters *counters;
+        Blind *blind;
+        Stream *streams;
+        size_t n_streams;
+        uint8_t *batch;
+} Tally;
+
+static void tally_done(Tally *t) {
+        blind_free(t->blind);
+        for (size_t i = 0; i < t->n_streams; i++)
+                safe_close(t->streams[i].fd);
+        free(t->streams);
+        free(t->batch);
+}
+
+static int count_page(Tally *t, const uint8_t *page) {
+        _Atomic uint64_t *const counts[] = {
+                [RECORD_READ] = &t->counters->n_reads,
+                [RECORD_WRITE] = &t->counters->n_writes,
+                [RECORD_UNKNOWN] = &t->counters->n_unknown,
+                [RECORD_MAP] = &t->counters->n_maps,
+        };
+        RingEvent event;
+        Record record;
+        RingPage p;
+        int r;
+
+        r = ring_page_open(&t->format, page, t->format.subbuf_bytes, &p);
+        while (r > 0 && (r = ring_page_next(&p, &event)) > 0) {
+                if (ring_event_to_record(&t->format, &event, &record) <= 0)
+                        continue;
+                if (record.type < ELEMENTS(counts) && counts[record.type])
+                        atomic_fetch_add_explicit(counts[record.type], 1, memory_order_relaxed);
+                r = blind_record(t->blind, &record);
+                if (r < 0)
+                        return r;
+                r = 1;
+        }
+        return r == -EBADMSG ? 0 : r;
+}
+
+static int open_number(const Tally *t, Stream *s) {
+        char name[32];
+
+        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number);
+        s->fd = openat(t->raw_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        return s->fd < 0 ? -errno : 0;
+}
+
+static bool next_exists(const Tally *t, const Stream *s) {
+        char name[32];
+
+        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number + 1);
+        return faccessat(t->raw_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* Returns 1 if there may be more at once. */
+static int count_batch(Tally *t, Stream *s) {
+        size_t subbuf_bytes = t->format.subbuf_bytes;
+        struct stat st;
+        bool complete, any = false;
+        ssize_t n;
+        int r;
+
+        if (s->fd < 0) {
+                r = open_number(t, s);
+                if (r < 0)
+                        return r == -ENOENT ? 0 : r;
+        }
+        complete = next_exists(t, s);
+        if (fstat(s->fd, &st) < 0)
+                return -errno;
+        n = pread(s->fd, t->batch, BATCH_PAGES * subbuf_bytes, (off_t) s->offset_bytes);
+        if (n < 0)
+                return -errno;
+        for (size_t done = 0; done + subbuf_bytes <= (size_t) n; done += subbuf_bytes) {
+                /* The last page may be one that the kernel is copying into at this moment. */
+                if (!complete && s->offset_bytes + 2 * subbuf_bytes > (uint64_t) st.st_size)
+                        return any;
+                r = count_page(t, t->batch + done);
+                if (r < 0)
+                        return r;
+                s->offset_bytes += subbuf_bytes;
+                any = true;
+        }
+        if (any || !complete)
+                return any;
+        s->fd = safe_close(s->fd);
+        s->number++;
+        s->offset_bytes = 0;
+        return 1;
+}
+
+int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
+        void (*warn)(const char *text, void *userdata), void *userdata) {
+        _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
+        const struct sched_param none = {};
+        _cleanup_close_ int formats_fd = -EBADF;
+        int r;
+
+        if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+                return -errno;
+        formats_fd = openat(raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (formats_fd < 0)
+                return -errno;
+        r = ring_format_load(formats_fd, &t.format);
+        if (r < 0)
+                return r;
+        r = blind_new(warn, userdata, &t.blind);
+        if (r < 0)
+                return r;
+        t.batch = malloc(BATCH_PAGES * t.format.subbuf_bytes);
+        t.streams = calloc(n_pipes, sizeof(Stream));
+        if (!t.batch || !t.streams)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_pipes; i++)
+                t.streams[t.n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
+
+        for (;;) {
+                for (size_t i = 0; i < t.n_streams; i++)
+                        while ((r = count_batch(&t, t.streams + i)) != 0)
+                                if (r < 0)
+                                        return r;
+                (void) poll(NULL, 0, WAKE_MSEC);
+        }
+}
