@@ -97,8 +97,7 @@ static int writer_start(XzWriter *w) {
                 if (block_bytes == 0)
                         o->block_bytes = clamp(3 * (uint64_t) lzma.dict_size, BLOCK_DEFAULT_MIN_BYTES,
                                         BLOCK_DEFAULT_MAX_BYTES);
-                /* A dictionary beyond the block is never filled, but encoder and decoder would allocate it.
-                 */
+                /* More than a block is never filled, but encoder and decoder would allocate it. */
                 lzma.dict_size = (uint32_t) clamp(o->block_bytes, LZMA_DICT_SIZE_MIN, lzma.dict_size);
                 mt.threads = o->threads;
                 mt.block_size = o->block_bytes;

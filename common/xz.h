@@ -105,8 +105,8 @@ typedef struct XzReader XzReader;
 int xz_reader_new(int fd, uint64_t memory_max_bytes, XzReader **ret);
 
 /* Fills buf. Fewer bytes come at the end and in front of damage, 0 at a proper end only; what was decoded in
- * front of damage is returned first, the error by the next call. Note that a
- * block's check comes at its end, behind its data. */
+ * front of damage is returned first, the error by the next call. A block's check stands behind its data, so
+ * data may have come out before its damage is known. */
 int xz_reader_read(XzReader *x, void *buf, size_t bytes, size_t *ret_bytes);
 
 void xz_reader_free(XzReader *x);

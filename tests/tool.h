@@ -1,33 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* For tests that hand their files to the programs which will read them in the end: a folder for the files,
- * and a way to run a program in it. A program that is missing fails the test. */
+/* For tests that hand their files to the programs which will read them in the end: all files are in the
+ * test's folder, and so is the program. One that is missing fails the test. */
 
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "util.h"
+#include "test-util.h"
 
-/* Criterion gives every test a process, so this is one folder per test. */
-static char tool_dir[] = "/tmp/mmiotrace-test-XXXXXX";
-
-static void tool_dir_make(void) {
-        cr_assert_not_null(mkdtemp(tool_dir));
-        cr_assert_eq(chdir(tool_dir), 0);
-}
-
-static int tool_dir_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
-static void tool_dir_remove(void) {
-        cr_assert_eq(chdir("/"), 0);
-        cr_assert_eq(nftw(tool_dir, tool_dir_remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+/* For .init of a suite, with test_done() as its .fini. */
+static inline void tool_init(void) {
+        cr_assert_eq(fchdir(test_dir()), 0);
 }
 
 static inline int tool_file(const char *name) {
