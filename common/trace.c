@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -11,16 +12,29 @@ typedef struct Segment {
         char *name;
 } Segment;
 
+/* How many events the kernel had counted as lost when the pages up to a place had been taken. */
+typedef struct LossNote {
+        size_t segment;
+        uint64_t offset, n_overrun, n_dropped;
+} LossNote;
+
 /* How far one CPU's segments have been read. */
 typedef struct Stream {
         unsigned cpu;
+        LossNote *notes;
+        size_t n_notes, next_note;
+        uint64_t n_dropped;     /* of these, how many have been told */
+        uint64_t *counts;       /* of the gaps whose pages have none, in order */
+        size_t n_counts, next_count;
+        bool resolved;
+        uint64_t last_ns;
         Segment *segments;
         size_t n_segments, next_segment;
 
         uint8_t *map;
-        size_t map_bytes, map_offset;
+        size_t map_bytes, map_offset, page_offset;
 
-        bool in_page, gap_told, torn_told;
+        bool in_page, gap_told, refused_told, torn_told;
         RingPage page;
         bool pending;           /* record is the next one of this CPU */
         Record record;
@@ -60,6 +74,8 @@ Trace *trace_free(Trace *t) {
                 for (size_t j = 0; j < s->n_segments; j++)
                         free(s->segments[j].name);
                 free(s->segments);
+                free(s->notes);
+                free(s->counts);
         }
         free(t->streams);
         free(t);
@@ -113,6 +129,31 @@ static int is_segment(const struct dirent *entry) {
         return n >= 1 && n <= 5 && p[n] == '-' && strspn(p + n + 1, "0123456789") == 6 && streq(p + n + 7, ".raw");
 }
 
+static int load_notes(Stream *s, int dir_fd) {
+        _cleanup_free_ char *text = NULL;
+        char *state = NULL, name[32];
+        int r;
+
+        (void) snprintf(name, sizeof name, "cpu%u.loss", s->cpu);
+        r = read_file_at(dir_fd, name, 64 * MIB, &text, NULL);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+                LossNote *grown, note;
+
+                /* The last line may have been cut by a crash. */
+                if (sscanf(line, "%zu %" SCNu64 " %" SCNu64 " %" SCNu64, &note.segment, &note.offset, &note.n_overrun,
+                                    &note.n_dropped) != 4)
+                        continue;
+                grown = reallocarray(s->notes, s->n_notes + 1, sizeof(LossNote));
+                if (!grown)
+                        return -ENOMEM;
+                s->notes = grown;
+                s->notes[s->n_notes++] = note;
+        }
+        return 0;
+}
+
 int trace_add_folder(Trace *t, int dir_fd) {
         struct dirent **entries = NULL;
         int n, r = 0;
@@ -130,6 +171,8 @@ int trace_add_folder(Trace *t, int dir_fd) {
                 free(entries[i]);
         }
         free(entries);
+        for (size_t i = 0; i < t->n_streams && r >= 0; i++)
+                r = load_notes(t->streams + i, dir_fd);
         return r < 0 ? r : n;
 }
 
@@ -170,6 +213,99 @@ static void tell_torn(Trace *t, Stream *s) {
         s->torn_told = true;
 }
 
+/* What the pages of a CPU say of loss, in order, before anything is told of it. */
+typedef struct Survey {
+        Stream *stream;
+        size_t next_note;
+        uint64_t n_overrun;     /* of the last note passed */
+        int64_t n_carried;      /* lost according to the notes and in no gap so far; negative: the other way round */
+        size_t n_counts_given;
+} Survey;
+
+/* At a note, what is not accounted for goes to the last gap before it that has no count. */
+static void survey_note(Survey *v, uint64_t n_overrun) {
+        Stream *s = v->stream;
+
+        v->n_carried += (int64_t) (n_overrun - v->n_overrun);
+        v->n_overrun = n_overrun;
+        if (s->n_counts == v->n_counts_given || v->n_carried <= 0)
+                return;
+        s->counts[s->n_counts - 1] += (uint64_t) v->n_carried;
+        v->n_carried = 0;
+        v->n_counts_given = s->n_counts;
+}
+
+static bool is_behind(size_t segment, uint64_t offset, const LossNote *note) {
+        return segment > note->segment || (segment == note->segment && offset >= note->offset);
+}
+
+static int survey_page(Survey *v, size_t segment, uint64_t offset, const RingPage *page) {
+        Stream *s = v->stream;
+        uint64_t *grown;
+
+        for (; v->next_note < s->n_notes && is_behind(segment, offset, s->notes + v->next_note); v->next_note++)
+                survey_note(v, s->notes[v->next_note].n_overrun);
+        if (!page->lost)
+                return 0;
+        if (page->n_lost > 0) {
+                v->n_carried -= (int64_t) page->n_lost;
+                return 0;
+        }
+        grown = reallocarray(s->counts, s->n_counts + 1, sizeof(uint64_t));
+        if (!grown)
+                return -ENOMEM;
+        s->counts = grown;
+        s->counts[s->n_counts++] = 0;
+        return 0;
+}
+
+/* Finds the counts of the gaps that have none: only where events were overwritten at all, as it looks at every page. */
+static int stream_resolve(Trace *t, Stream *s) {
+        Survey v = { .stream = s };
+        int r;
+
+        s->resolved = true;
+        if (s->n_notes == 0 || s->notes[s->n_notes - 1].n_overrun == 0)
+                return 0;
+        while ((r = stream_next_segment(s)) > 0)
+                for (size_t offset = 0; offset + t->format.subbuf_bytes <= s->map_bytes; offset += t->format.subbuf_bytes) {
+                        RingPage page;
+
+                        if (ring_page_open(&t->format, s->map + offset, t->format.subbuf_bytes, &page) <= 0)
+                                continue;
+                        r = survey_page(&v, s->next_segment - 1, offset, &page);
+                        if (r < 0)
+                                return r;
+                }
+        if (r < 0)
+                return r;
+        survey_note(&v, s->notes[s->n_notes - 1].n_overrun);
+        /* More gaps without a count than notes: all that is left over belongs to one of them. */
+        if (s->n_counts > 0 && v.n_carried > 0)
+                s->counts[s->n_counts - 1] += (uint64_t) v.n_carried;
+        s->next_segment = 0;
+        return 0;
+}
+
+/* Returns 1 with s->record filled if events were refused between the pages before this place and those behind it. */
+static int stream_refused(Stream *s, size_t segment, uint64_t offset) {
+        while (s->next_note < s->n_notes && is_behind(segment, offset, s->notes + s->next_note)) {
+                const LossNote *note = s->notes + s->next_note++;
+
+                if (note->n_dropped <= s->n_dropped)
+                        continue;
+                s->record = (Record) {
+                        .type = RECORD_LOST,
+                        .cpu = s->cpu,
+                        .time_ns = s->last_ns,
+                        .lost = note->n_dropped - s->n_dropped,
+                };
+                s->n_dropped = note->n_dropped;
+                return 1;
+        }
+        return 0;
+}
+
 /* Returns 1 with a page open, 0 at the end of the CPU's segments. */
 static int stream_next_page(Trace *t, Stream *s) {
         for (;;) {
@@ -182,6 +318,7 @@ static int stream_next_page(Trace *t, Stream *s) {
                                 return r;
                         continue;
                 }
+                s->page_offset = s->map_offset;
                 if (bytes < t->format.subbuf_bytes)
                         ring_page_clip(&t->format, s->map + s->map_offset, bytes);
                 r = ring_page_open(&t->format, s->map + s->map_offset, bytes, &s->page);
@@ -206,10 +343,25 @@ static int stream_next_record(Trace *t, Stream *s) {
                 RingEvent event;
                 int r;
 
+                if (!s->resolved) {
+                        r = stream_resolve(t, s);
+                        if (r < 0)
+                                return r;
+                }
                 if (!s->in_page) {
                         r = stream_next_page(t, s);
-                        if (r <= 0)
+                        if (r < 0)
                                 return r;
+                        /* Nothing more: what was refused at the very end is still told. */
+                        if (r == 0)
+                                return stream_refused(s, SIZE_MAX, 0);
+                        s->refused_told = false;
+                }
+                if (!s->refused_told) {
+                        r = stream_refused(s, s->next_segment - 1, s->page_offset);
+                        if (r > 0)
+                                return r;
+                        s->refused_told = true;
                 }
                 if (!s->gap_told) {
                         RingPage ahead = s->page;
@@ -223,6 +375,8 @@ static int stream_next_record(Trace *t, Stream *s) {
                                 .time_ns = r > 0 ? event.time_ns : s->page.time_ns,
                                 .lost = s->page.n_lost,
                         };
+                        if (s->record.lost == 0 && s->next_count < s->n_counts)
+                                s->record.lost = s->counts[s->next_count++];
                         return 1;
                 }
                 r = ring_page_next(&s->page, &event);
@@ -238,6 +392,7 @@ static int stream_next_record(Trace *t, Stream *s) {
                         t->totals.n_other++;
                 if (r > 0) {
                         s->record.cpu = s->cpu;
+                        s->last_ns = s->record.time_ns;
                         return 1;
                 }
         }

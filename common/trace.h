@@ -29,7 +29,11 @@ DEFINE_CLEANUP(Trace *, trace_free)
 /* Adds the next segment of a CPU; it is opened once its turn comes. The folder's fd is borrowed until trace_free(). */
 int trace_add_segment(Trace *trace, unsigned cpu, int dir_fd, const char *name);
 
-/* Adds every cpuN-NNNNNN.raw of a folder, in order. Returns how many there were. */
+/* Adds every cpuN-NNNNNN.raw of a folder, in order, with what cpuN.loss says of lost events: a line for each time that
+ * the kernel's counts had changed, "SEGMENT OFFSET OVERRUN DROPPED", the place being the end of the pages that had been
+ * taken by then. Refused events (dropped) leave no flag in a page, so their gap stands at that place; overwritten ones
+ * (overrun) do, but not always their count, which is then what the others leave of the sum. Returns how many segments
+ * there were. */
 int trace_add_folder(Trace *trace, int dir_fd);
 
 /* Returns 1 with the next record, 0 at the end. A mark's text is valid until the next call. */

@@ -48,7 +48,8 @@ static void on_line(const char *key, const char *value, void *userdata) {
                 return;
         }
         if (streq(key, "WARNING")) {
-                (void) strv_extend(&job->session->warnings, value);
+                if (!strv_contains(job->session->warnings, value))
+                        (void) strv_extend(&job->session->warnings, value);
                 return;
         }
         for (size_t i = 0; i < ELEMENTS(totals); i++)

@@ -189,6 +189,15 @@ static int read_boolean(sd_bus_message *m, const char *key, bool *ret, Error *er
         return 0;
 }
 
+static int read_keep(sd_bus_message *m, bool *ret_oldest, Error *error) {
+        const char *s;
+
+        if (sd_bus_message_read(m, "v", "s", &s) < 0 || (!streq(s, "newest") && !streq(s, "oldest")))
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"keep\" takes \"newest\" or \"oldest\".");
+        *ret_oldest = streq(s, "oldest");
+        return 0;
+}
+
 static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error) {
         const char *key;
         int r;
@@ -207,8 +216,14 @@ static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error)
         if (streq(key, "buffer-size"))
                 return sd_bus_message_read(m, "v", "t", &o->buffer_bytes) < 0
                                 ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of bytes (t).", key) : 0;
+        if (streq(key, "expect-events"))
+                return sd_bus_message_read(m, "v", "t", &o->n_expected) < 0
+                                ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of events (t).", key) : 0;
+        if (streq(key, "keep"))
+                return read_keep(m, &o->keep_oldest, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
-                        "Start has no option \"%s\"; it has driver, description, load, rebind and buffer-size.", key);
+                        "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events "
+                        "and keep.", key);
 }
 
 static int read_start_options(sd_bus_message *m, SessionOptions *ret, Error *error) {
@@ -234,6 +249,9 @@ static int read_start_options(sd_bus_message *m, SessionOptions *ret, Error *err
                 return error_set(error, ERROR_INVALID_ARGUMENTS,
                                 "A driver is either loaded or rebound: load is for one that is not there yet, rebind for one that "
                                 "has its devices.");
+        if (o.buffer_bytes > 0 && o.n_expected > 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS,
+                                "The ring's size is given either in bytes or by the number of expected events.");
         if (o.driver && !*o.driver)
                 o.driver = (free(o.driver), NULL);
         *ret = o;
@@ -264,7 +282,7 @@ static int start(Bus *bus, sd_bus_message *m, SessionOptions *options, uid_t uid
 
         if (bus->n_waiting == WAITING_MAX)
                 return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
-        if (options->buffer_bytes == 0)
+        if (options->buffer_bytes == 0 && options->n_expected == 0)
                 options->buffer_bytes = bus->manager->context->config.buffer_bytes;
         r = manager_start_session(bus->manager, options, uid, &s, &error);
         if (r < 0)

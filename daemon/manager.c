@@ -280,6 +280,8 @@ int manager_load(Manager *m) {
                 session_resume(s);
         }
 
+        if (m->active)
+                m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
         if (!m->active && undo_exists(m->runtime_fd))
                 return worker_start(m->event,

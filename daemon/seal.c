@@ -10,6 +10,7 @@
 #include <sys/sysinfo.h>
 
 #include "archive.h"
+#include "blind.h"
 #include "json.h"
 #include "log-writer.h"
 #include "metadata.h"
@@ -106,7 +107,15 @@ static int write_head(LogWriter *log) {
         return log_writer_text(log, lines, strlen(lines));
 }
 
-static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, TraceTotals *ret) {
+static void add_warning(const char *text, void *userdata) {
+        char ***warnings = userdata;
+
+        if (strv_extend(warnings, text) >= 0)
+                worker_send(stdout, "WARNING", "%s", text);
+}
+
+static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, TraceTotals *ret, char ***warnings) {
+        _cleanup_(blind_freep) Blind *blind = NULL;
         _cleanup_(trace_freep) Trace *trace = NULL;
         uint64_t size_bytes = 0, told_usec = 0;
         Record record;
@@ -118,11 +127,15 @@ static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, Trace
         if (r >= 0)
                 r = trace_add_folder(trace, raw_fd);
         if (r >= 0)
+                r = blind_new(add_warning, warnings, &blind);
+        if (r >= 0)
                 r = write_head(log);
         if (r < 0)
                 return r;
         for (uint64_t n = 0; (r = trace_next(trace, &record)) > 0; n++) {
                 r = log_writer_record(log, &record);
+                if (r >= 0)
+                        r = blind_record(blind, &record);
                 if (r < 0)
                         return r;
                 if (n % 4096 == 0 && now_monotonic_usec() - told_usec > PROGRESS_USEC) {
@@ -133,12 +146,25 @@ static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, Trace
         }
         if (r < 0)
                 return r;
+        blind_finish(blind);
         *ret = *trace_totals(trace);
         return 0;
 }
 
-static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint64_t n_lost, char *const *segments, uint64_t *ret_bytes,
-        uint64_t *ret_log_bytes) {
+/* Those of the session, and those that only its log has shown. */
+static int merge_warnings(struct json_object *session, char *const *warnings) {
+        _cleanup_strv_ char **all = NULL;
+        int r;
+
+        r = json_get_strv(session, "warnings", &all);
+        STRV_FOREACH(warning, warnings)
+                if (r >= 0 && !strv_contains(all, *warning))
+                        r = strv_extend(&all, *warning);
+        return r < 0 ? r : json_add_strv(session, "warnings", all);
+}
+
+static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint64_t n_lost, char *const *segments,
+        char *const *warnings, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_free_ char *uname = NULL, *lspci = NULL, *metadata = NULL, *description = NULL;
         _cleanup_json_ struct json_object *session = NULL;
         _cleanup_free_ char *text = NULL;
@@ -151,7 +177,9 @@ static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint
         session = json_tokener_parse(text);
         if (!session)
                 return -EBADMSG;
-        r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_UNAME, 64 * KIB, &uname, &uname_bytes);
+        r = merge_warnings(session, warnings);
+        if (r >= 0)
+                r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_UNAME, 64 * KIB, &uname, &uname_bytes);
         if (r >= 0)
                 r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_LSPCI, 16 * MIB, &lspci, &lspci_bytes);
         if (r >= 0)
@@ -187,7 +215,7 @@ static int seal(unsigned level, Error *error) {
                         formats_fd = open_folder(SESSION_FORMATS_DIR), dir_fd = open_folder(".");
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost;
-        _cleanup_strv_ char **segments = NULL;
+        _cleanup_strv_ char **segments = NULL, **warnings = NULL;
         TraceTotals totals;
         RingFormat format;
         int r;
@@ -206,14 +234,14 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = SEGMENT_MAX_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(raw_fd, &format, log, &totals);
+                r = write_log(raw_fd, &format, log, &totals, &warnings);
         if (r >= 0)
                 r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the log");
 
         n_lost = MAX(totals.n_lost, kernel_lost());
-        r = write_archive(dir_fd, log_fd, &totals, n_lost, segments, &archive_bytes, &log_bytes);
+        r = write_archive(dir_fd, log_fd, &totals, n_lost, segments, warnings, &archive_bytes, &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");
 
@@ -231,6 +259,8 @@ static int seal(unsigned level, Error *error) {
         worker_send(stdout, "PROGRESS", "1");
 
         r = remove_files(raw_fd, ".raw");
+        if (r >= 0)
+                r = remove_files(raw_fd, ".loss");
         if (r < 0)
                 worker_send(stdout, "WARNING", "The raw segments could not be removed: %s", strerrordesc_np(-r));
         return 0;

@@ -8,18 +8,41 @@ int session_bus_path(const Session *s, char **ret) {
         return bus_path_new(BUS_PATH_SESSION, s->id, ret);
 }
 
+/* The options of Mark: "time" t, when the caller saw what it marks (CLOCK_MONOTONIC, µs). */
+static int read_mark_options(sd_bus_message *m, uint64_t *ret_usec, Error *error) {
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                if (!streq(key, "time"))
+                        return error_set(error, ERROR_INVALID_ARGUMENTS, "Mark has no option \"%s\"; it has time.", key);
+                if (sd_bus_message_read(m, "v", "t", ret_usec) < 0)
+                        return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"time\" takes microseconds (t).");
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 int session_bus_mark(Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
+        uint64_t usec, caller_usec = 0;
         _cleanup_error_ Error error = {};
         const char *text;
-        uint64_t usec;
         int r;
 
         r = sd_bus_message_read(m, "s", &text);
         if (r < 0)
                 return r;
-        r = bus_read_no_options(m, &error);
+        r = read_mark_options(m, &caller_usec, &error);
         if (r >= 0)
-                r = session_mark(s, text, &usec, &error);
+                r = session_mark(s, text, caller_usec, &usec, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         return sd_bus_reply_method_return(m, "t", usec);
@@ -90,7 +113,13 @@ static int property_counter(sd_bus *connection, const char *path, const char *in
         } counters[] = {
                 { "Events", offsetof(Session, n_events) },
                 { "LostEvents", offsetof(Session, n_lost) },
+                { "EventRate", offsetof(Session, n_rate) },
+                { "Reads", offsetof(Session, n_reads) },
+                { "Writes", offsetof(Session, n_writes) },
+                { "Unknown", offsetof(Session, n_unknown) },
+                { "Maps", offsetof(Session, n_maps) },
                 { "BytesRaw", offsetof(Session, raw_bytes) },
+                { "BufferFill", offsetof(Session, ring_bytes) },
         };
         Session *s = userdata;
 
@@ -99,6 +128,13 @@ static int property_counter(sd_bus *connection, const char *path, const char *in
                 if (streq(property, counters[i].property))
                         return sd_bus_message_append(reply, "t", *(uint64_t *) ((char *) s + counters[i].offset));
         return -ENOENT;
+}
+
+static int property_keep(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", s->options.keep_oldest ? "oldest" : "newest");
 }
 
 static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -164,12 +200,15 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("CPU", "u", NULL, offsetof(Session, cpu), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("CPUsOffline", "s", NULL, offsetof(Session, offline), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BufferSize", "t", NULL, offsetof(Session, buffer_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BufferFill", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Keep", "s", property_keep, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("EventRate", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Events", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("LostEvents", "t", property_counter, 0, 0),
-        SD_BUS_PROPERTY("Reads", "t", NULL, offsetof(Session, n_reads), 0),
-        SD_BUS_PROPERTY("Writes", "t", NULL, offsetof(Session, n_writes), 0),
-        SD_BUS_PROPERTY("Unknown", "t", NULL, offsetof(Session, n_unknown), 0),
-        SD_BUS_PROPERTY("Maps", "t", NULL, offsetof(Session, n_maps), 0),
+        SD_BUS_PROPERTY("Reads", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Writes", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Unknown", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Maps", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("BytesRaw", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), 0),
         SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), 0),

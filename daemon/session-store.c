@@ -63,6 +63,8 @@ static int add_marks(struct json_object *o, const Session *s) {
                 r = json_add_u64(mark, "realtime_usec", s->marks[i].realtime_usec);
                 if (r >= 0)
                         r = json_add_u64(mark, "monotonic_usec", s->marks[i].monotonic_usec);
+                if (r >= 0 && s->marks[i].caller_usec > 0)
+                        r = json_add_u64(mark, "caller_usec", s->marks[i].caller_usec);
                 if (r >= 0)
                         r = json_add_string(mark, "text", s->marks[i].text);
                 if (r < 0)
@@ -130,6 +132,7 @@ static int load_marks(struct json_object *o, Session *s) {
 
                 m->realtime_usec = json_get_u64(mark, "realtime_usec");
                 m->monotonic_usec = json_get_u64(mark, "monotonic_usec");
+                m->caller_usec = json_get_u64(mark, "caller_usec");
                 m->text = strdup(json_get_string(mark, "text"));
                 if (!m->text)
                         return -ENOMEM;

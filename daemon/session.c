@@ -726,7 +726,7 @@ int session_stop(Session *s, Error *error) {
         }
 }
 
-int session_mark(Session *s, const char *text, uint64_t *ret_usec, Error *error) {
+int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error) {
         _cleanup_free_ char *line = NULL, *copy = NULL;
         SessionMark *grown;
         uint64_t usec;
@@ -770,7 +770,7 @@ int session_mark(Session *s, const char *text, uint64_t *ret_usec, Error *error)
         if (r < 0 || n != l)
                 return error_set_errno(error, ERROR_KERNEL, r < 0 ? r : -EIO, "The kernel did not take the mark");
 
-        s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, TAKE_PTR(copy) };
+        s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, caller_usec, TAKE_PTR(copy) };
         r = session_save(s);
         if (r < 0)
                 log_failure(s, r, "cannot write " SESSION_FILE);

@@ -58,7 +58,8 @@ void session_options_done(SessionOptions *options);
 #define _cleanup_session_options_ _cleanup_(session_options_done)
 
 typedef struct SessionMark {
-        uint64_t realtime_usec, monotonic_usec;
+        uint64_t realtime_usec, monotonic_usec; /* of the record */
+        uint64_t caller_usec;                   /* CLOCK_MONOTONIC, as the caller gave it; 0: it did not */
         char *text;
 } SessionMark;
 
@@ -119,8 +120,9 @@ int session_start(Session *session, Error *error);
 /* Ends the capture: the hook "stopped" tells when the machine is restored. A second call while it is ending is fine. */
 int session_stop(Session *session, Error *error);
 
-/* Writes a mark into the trace. ret: CLOCK_MONOTONIC, which is the clock of the log. */
-int session_mark(Session *session, const char *text, uint64_t *ret_usec, Error *error);
+/* Writes a mark into the trace. caller_usec: when the caller saw what it marks, 0 if it does not say. ret_usec: the
+ * record's time, CLOCK_MONOTONIC, which is the clock of the log. */
+int session_mark(Session *session, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error);
 
 /* The driver that the bus was asked to load is there (error NULL), or not. */
 void session_load_done(Session *session, const Error *error);

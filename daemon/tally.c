@@ -51,7 +51,7 @@ static int count_page(Tally *t, const uint8_t *page) {
         while (r > 0 && (r = ring_page_next(&p, &event)) > 0) {
                 if (ring_event_to_record(&t->format, &event, &record) <= 0)
                         continue;
-                if (record.type < ELEMENTS(counts) && counts[record.type])
+                if ((size_t) record.type < ELEMENTS(counts) && counts[record.type])
                         atomic_fetch_add_explicit(counts[record.type], 1, memory_order_relaxed);
                 r = blind_record(t->blind, &record);
                 if (r < 0)
