@@ -243,7 +243,7 @@ int write_all(int fd, const void *data, size_t bytes) {
         return 0;
 }
 
-int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes) {
+static int write_whole_file(int dir_fd, const char *name, const void *data, size_t bytes, bool durable) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[NAME_MAX + 1];
         int r;
@@ -257,7 +257,7 @@ int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t 
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, bytes);
-        if (r >= 0 && fsync(fd) < 0)
+        if (r >= 0 && durable && fsync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;
@@ -265,7 +265,15 @@ int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t 
                 (void) unlinkat(dir_fd, temporary, 0);
                 return r;
         }
-        return fsync(dir_fd) < 0 ? -errno : 0;
+        return durable && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes) {
+        return write_whole_file(dir_fd, name, data, bytes, true);
+}
+
+int replace_file_at(int dir_fd, const char *name, const void *data, size_t bytes) {
+        return write_whole_file(dir_fd, name, data, bytes, false);
 }
 
 /* Deeper than any folder of ours; a limit all the same, as each level holds a descriptor open. */

@@ -154,6 +154,8 @@ int write_all(int fd, const void *data, size_t bytes);
 
 /* Replaces a file as a whole: temporary name, fsync, rename, fsync of the folder. Mode 0600. */
 int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes);
+/* The same without waiting for the disk: whole for every reader, but after a power cut it may be the one before. */
+int replace_file_at(int dir_fd, const char *name, const void *data, size_t bytes);
 
 /* Removes a file, or a folder with all that is in it, without following links. */
 int remove_tree_at(int dir_fd, const char *name);

@@ -76,7 +76,7 @@ static int add_marks(struct json_object *o, const Session *s) {
         return json_add(o, "marks", TAKE_PTR(array));
 }
 
-int session_save(Session *s) {
+int session_save(Session *s, bool durable) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         const char *text;
         int r;
@@ -115,7 +115,7 @@ int session_save(Session *s) {
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text)
                 return -ENOMEM;
-        return write_file_atomic_at(s->dir_fd, SESSION_FILE, text, strlen(text));
+        return (durable ? write_file_atomic_at : replace_file_at)(s->dir_fd, SESSION_FILE, text, strlen(text));
 }
 
 static int load_marks(struct json_object *o, Session *s) {

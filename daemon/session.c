@@ -114,7 +114,7 @@ static void session_set_state(Session *s, SessionState state) {
                 return;
         }
         s->state = state;
-        r = session_save(s);
+        r = session_save(s, true);
         if (r < 0)
                 log_failure(s, r, "cannot write " SESSION_FILE);
         switch (state) {
@@ -201,7 +201,7 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
         if (r >= 0)
                 r = make_folders(s);
         if (r >= 0)
-                r = session_save(s);
+                r = session_save(s, true);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot make the session's folder in /var/lib/mmiotraced");
         *ret = TAKE_PTR(s);
@@ -771,7 +771,8 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
                 return error_set_errno(error, ERROR_KERNEL, r < 0 ? r : -EIO, "The kernel did not take the mark");
 
         s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, caller_usec, TAKE_PTR(copy) };
-        r = session_save(s);
+        /* Whoever marks wants an answer at once, and the mark itself is in the trace. */
+        r = session_save(s, false);
         if (r < 0)
                 log_failure(s, r, "cannot write " SESSION_FILE);
         *ret_usec = usec;

@@ -139,8 +139,8 @@ void session_seal_done(Session *session, const Error *error);
 /* The live counters into the session's fields; true if any has changed. */
 bool session_update_counters(Session *session);
 
-/* Writes session.json. */
-int session_save(Session *session);
+/* Writes session.json. durable: waits for the disk, as each change of state does. */
+int session_save(Session *session, bool durable);
 
 static inline bool session_is_active(const Session *s) {
         return s->state <= SESSION_RESTORING;
