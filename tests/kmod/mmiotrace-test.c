@@ -22,6 +22,7 @@
  * size, cut to its width. A read of the descriptor tells the value that comes next.
  */
 
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/miscdevice.h>
@@ -37,8 +38,6 @@
 #define WINDOW_BYTES 32768
 #define SLOT_BYTES 16
 #define REQUEST_BYTES 256
-
-/* Two huge pages instead of small ones would change nothing that is tested here. */
 #define TEST_MAP_BYTES (WINDOWS * WINDOW_BYTES)
 
 struct request {
