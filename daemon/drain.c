@@ -14,6 +14,8 @@
 
 /* As much as goes through the pipe at once; the kernel's limit for a pipe of root is higher. */
 #define PIPE_BYTES (1 * MIB)
+/* Then the other rings and the control descriptor get their turn, also when a driver on another CPU is faster. */
+#define ROUND_MAX_PIPES 256
 
 /* poll() wakes when the ring is RING_PERCENT full (buffer_percent, which arming sets), and never for less: so a timer
  * for what trickles. Two wake-ups a second for a quiet driver. */
@@ -104,12 +106,12 @@ static int read_source_stats(Drain *d, Source *s) {
 }
 
 static int drain_source(Drain *d, Source *s) {
-        ssize_t n;
+        ssize_t n = 0;
         int r;
 
         /* A full ring refuses events in the time before the batch, and may while it is taken: behind the last one that
          * it held, and before the next one that it took. The page boundary at the end of the batch lies there. */
-        for (;;) {
+        for (unsigned i = 0; i < ROUND_MAX_PIPES; i++) {
                 n = splice(s->ring_fd, NULL, s->pipe->write_fd, NULL, PIPE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
                 if (n < 0 && errno == EINTR)
                         continue;
