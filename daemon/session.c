@@ -690,6 +690,8 @@ static void on_armed(const Error *error, void *userdata) {
         session_set_state(s, SESSION_FAILED);
         manager_release_active(m, s);
         tell_started(s, error);
+        /* Whoever wanted it stopped meanwhile has what was wanted. */
+        m->hooks.stopped(s, NULL, m->hooks.userdata);
         manager_drop_session(m, s);
         manager_check_quit(m);
 }
@@ -780,16 +782,17 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
 }
 
 void session_seal_done(Session *s, const Error *error) {
-        if (error)
+        if (error) {
+                session_warn(s, strempty(error->text));
                 session_set_result(s, RESULT_SEAL_FAILED, error->text);
-        else if (s->archive_name) {
+        } else if (s->archive_name) {
                 replace(&s->archive, s->archive_name);
                 s->raw_bytes = 0;
         }
         if (s->n_lost > 0)
                 (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
                                 "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
-        session_set_state(s, s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED ? SESSION_SEALED : SESSION_FAILED);
+        session_set_state(s, !error && (s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED) ? SESSION_SEALED : SESSION_FAILED);
 }
 
 void session_resume(Session *s) {

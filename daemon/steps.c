@@ -34,7 +34,8 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
 
         r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
         if (r >= 0)
-                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, NULL, driver);
+                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, q->context->module_dir,
+                                driver);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save the description of the machine");
         if (driver) {
@@ -128,7 +129,7 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0)
                 return r;
         if (q->driver) {
-                r = driver_resolve(q->context->sys_root, NULL, q->driver, &driver, error);
+                r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
                 if (r < 0)
                         return r;
                 r = check_driver(q, driver, error);
@@ -259,7 +260,8 @@ int step_restore(FILE *out, void *userdata) {
         r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &error);
 
         /* With the CPUs back. What is known of the driver from the start stays, if it is gone by now. */
-        if (q->session_fd >= 0 && (!q->driver || driver_resolve(q->context->sys_root, NULL, q->driver, &driver, &ignored) >= 0))
+        if (q->session_fd >= 0 &&
+            (!q->driver || driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored) >= 0))
                 if (report_driver(out, q, driver, &ignored) < 0)
                         worker_send(out, "WARNING", "%s", strempty(ignored.text));
         return worker_send_result(out, r, &error);
