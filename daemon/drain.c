@@ -40,7 +40,7 @@ typedef struct Drain {
         size_t n_sources;
         uint64_t subbuf_bytes;
         uint64_t stats_usec, n_stats_events;
-        char *clock;
+        char *clocks;
         uint64_t ring_bytes;
         bool warned_off, warned_clock, warned_size, warned_wiped;
 } Drain;
@@ -51,7 +51,7 @@ static void drain_done(Drain *d) {
                 raw_segment_free(d->sources[i].segment);
         }
         free(d->sources);
-        free(d->clock);
+        free(d->clocks);
 }
 
 static int fail_write(Drain *d, int r) {
@@ -201,14 +201,14 @@ static void watch_settings(Drain *d) {
         if (!now.recording)
                 warn_once(d, &d->warned_off, "Somebody has switched the recording off during the session (tracing_on): "
                                 "accesses after that are missing without a count.");
-        if (!streq_ptr(now.clock, d->clock) && d->clock)
+        if (!streq_ptr(now.clocks, d->clocks) && d->clocks)
                 warn_once(d, &d->warned_clock, "Somebody has changed the trace clock during the session, which wiped the ring "
                                 "buffer: events are missing, and times before and after cannot be compared.");
         if (now.ring_bytes != d->ring_bytes && d->ring_bytes > 0)
                 warn_once(d, &d->warned_size, "Somebody has changed the size of the ring buffer during the session: accesses "
                                 "meanwhile are missing without a count.");
-        if (!d->clock)
-                d->clock = TAKE_PTR(now.clock);
+        if (!d->clocks)
+                d->clocks = TAKE_PTR(now.clocks);
         d->ring_bytes = now.ring_bytes;
         tracer_settings_done(&now);
 }

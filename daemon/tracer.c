@@ -761,7 +761,7 @@ int tracer_is_on(void) {
 }
 
 int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
-        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL, *clock = NULL;
+        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL;
         uint64_t kb;
         int r;
 
@@ -773,18 +773,16 @@ int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
         if (r >= 0)
                 r = control_read("trace_clock", &clocks);
         if (r >= 0)
-                r = tracer_parse_selected(clocks, &clock);
-        if (r >= 0)
                 r = control_read(name, &size);
         if (r >= 0)
                 r = parse_u64(size, &kb);
         if (r < 0)
                 return r;
-        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clock = TAKE_PTR(clock), .ring_bytes = kb * KIB };
+        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clocks = TAKE_PTR(clocks), .ring_bytes = kb * KIB };
         return 0;
 }
 
 void tracer_settings_done(TracerSettings *settings) {
-        free(settings->clock);
+        free(settings->clocks);
         *settings = (TracerSettings) {};
 }

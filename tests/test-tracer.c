@@ -33,17 +33,19 @@ Test(tracer, stats) {
         TracerStats stats;
 
         /* One field's name ends in another's; the last line may lack its newline. */
-        cr_assert_eq(tracer_stats_parse("commit overrun: 7\nread events: 4\noverrun: 2\ndropped events: 3\nentries: 18446744073709551615",
+        cr_assert_eq(tracer_stats_parse("commit overrun: 7\nread events: 4\noverrun: 2\nbytes: 5\ndropped events: 3\nentries: 18446744073709551615",
                                      &stats),
                         0);
         cr_assert_eq(stats.n_entries, UINT64_MAX);
+        cr_assert_eq(stats.n_bytes, 5);
         cr_assert_eq(stats.n_overrun, 2);
+        cr_assert_eq(stats.n_commit_overrun, 7);
         cr_assert_eq(stats.n_dropped, 3);
         cr_assert_eq(stats.n_read, 4);
 
         cr_assert_eq(tracer_stats_parse("", &stats), -EBADMSG);
-        cr_assert_eq(tracer_stats_parse("entries: 1\ncommit overrun: 0\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
-        cr_assert_eq(tracer_stats_parse("entries: 1\noverrun: many\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
+        cr_assert_eq(tracer_stats_parse("entries: 1\nbytes: 2\ncommit overrun: 0\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
+        cr_assert_eq(tracer_stats_parse("entries: 1\nbytes: 2\ncommit overrun: 0\noverrun: many\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
 }
 
 Test(tracer, selected) {
@@ -151,6 +153,7 @@ Test(tracer_arm, journal) {
                 { UNDO_CONTROL, "tracing_on", "0" },
                 { UNDO_CONTROL, "trace_clock", "local" },
                 { UNDO_CONTROL, "options/overwrite", "0" },
+                { UNDO_CONTROL, "buffer_percent", "50" },
                 { UNDO_CONTROL, "tracing_cpumask", "e" },
                 { UNDO_CONTROL, "per_cpu/cpu0/buffer_size_kb", "1408" },
                 { UNDO_TRACER, "", "" },
@@ -248,6 +251,8 @@ Test(tracer_arm, warnings) {
         cr_assert_eq(strv_length(armed.warnings), 2);
         cr_assert(strstr(armed.warnings[0], "events/enable"));
         cr_assert(strstr(armed.warnings[1], "More than one CPU"));
+        /* Both record, so both rings are sized. */
+        assert_file(&rig, "tracing/per_cpu/cpu1/buffer_size_kb", "97560");
         cr_assert_eq(restore(&rig), 1);
 }
 

@@ -22,11 +22,13 @@ void machine_make(Machine *m) {
                 { "tracing/events/enable", "0\n" },
                 { "tracing/options/overwrite", "0\n" },
                 { "tracing/per_cpu/cpu0/buffer_size_kb", "1408\n" },
+                { "tracing/per_cpu/cpu1/buffer_size_kb", "1408\n" },
                 { "tracing/per_cpu/cpu0/stats", "entries: 0\noverrun: 0\ncommit overrun: 0\nbytes: 0\n"
                   "dropped events: 0\nread events: 4353\n" },
                 { "tracing/trace_marker", "" },
                 { "tracing/trace_pipe", "" },
                 { "tracing/tracing_cpumask", "e\n" },
+                { "tracing/buffer_percent", "50\n" },
                 { "tracing/tracing_on", "0\n" },
                 { "sys/devices/system/cpu/online", "0\n" },
                 { "proc/meminfo", "MemTotal:        8388608 kB\nMemFree:          262144 kB\nMemAvailable:    4194304 kB\n" },

@@ -41,13 +41,13 @@ seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 [ $# -gt 0 ] || set -- 6.1 6.12
 for kernel; do
     echo "# seed $seed"
-    rm -f "$work"/{marks,*.next,*.tar.xz}
+    rm -f "$work"/*.{marks,next,tar.xz}
     echo "$seed" >"$work/seed"
     run_kmod "$kernel" --memory 1536 --timeout 900 || result=1
     if unpack kill; then
         check_values kill "$(cat "$work/kill.next")"
         [ "$(loss kill events)" = 0 ] || not_ok kill-loss "the metadata tells of $(loss kill events) lost events"
-        sed -n 's/^MARK [0-9.]* //p' "$work/kill.log" | cmp - "$work/marks" || not_ok kill-marks "they differ"
+        sed -n 's/^MARK [0-9.]* //p' "$work/kill.log" | cmp - "$work/kill.marks" || not_ok kill-marks "they differ"
     fi
     if unpack stop; then
         check_values stop

@@ -18,7 +18,7 @@ write_on() {
 
 printf '[Seal]\nLevel=0\n' >/etc/mmiotraced/mmiotraced.conf
 systemctl start mmiotraced || give_up "the daemon does not start"
-machine_state >/tmp/machine-before 2>&1
+note_machine
 [ "$(cat /sys/devices/system/cpu/online)" = 0-2 ] || give_up "online: $(cat /sys/devices/system/cpu/online)"
 mmiotracectl start --buffer-size 4M >/tmp/start.txt 2>&1 || give_up "cannot start: $(cat /tmp/start.txt)"
 path=$(active_session)

@@ -79,7 +79,7 @@ case_loss() {
 
 printf '[Seal]\nLevel=0\n' >/etc/mmiotraced/mmiotraced.conf
 systemctl start mmiotraced || give_up "the daemon does not start"
-machine_state >/tmp/machine-before 2>&1
+note_machine
 case_loss newest 131072
 case_loss oldest 65536
 finish

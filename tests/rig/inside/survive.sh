@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Kills and restarts the daemon again and again while the test module writes. /out/seed has the seed, /out/marks gets
-# the marks that were taken.
+# Kills and restarts the daemon again and again while the test module writes. /out/seed has the seed, /out/CASE.marks
+# gets the marks that were taken.
 
 set -uo pipefail
 # shellcheck source=SCRIPTDIR/common.sh
@@ -30,12 +30,12 @@ kill_daemon() {
     kill -9 "$pid" 2>/dev/null || true
 }
 
-# What must be so between two kills, or the daemon of now never answered.
+# check_alive CASE TEXT: what must be so between two kills, or the daemon of now never answered.
 check_alive() {
-    local text=$1
+    local text=$2
     wait_for 120 mmiotracectl -q mark "$text" >/tmp/mark 2>&1 ||
         give_up "no mark is taken after $text: $(cat /tmp/mark)"
-    echo "$text" >>/out/marks
+    echo "$text" >>"/out/$1.marks"
     [ "$(active_session)" = "$path" ] || give_up "after $text the session is not $path, but $(active_session)"
     [ "$(session_property "$path" State)" = capturing ] || give_up "after $text the session does not capture"
 }
@@ -58,9 +58,9 @@ case_kill() {
         n=$((n + 1))
         echo "# $n: $action at $(cut -d ' ' -f 1 /proc/uptime)"
         # Now and then the next one dies before it is up.
-        [ $((RANDOM % 4)) = 0 ] || check_alive "$action $n"
+        [ $((RANDOM % 4)) = 0 ] || check_alive kill "$action $n"
     done
-    check_alive 'the end'
+    check_alive kill 'the end'
     kmod_stop kill
     status=0
     mmiotracectl stop --wait >/tmp/stop.txt 2>&1 || status=$?
@@ -83,7 +83,7 @@ case_stop() {
     kmod_write stop count=0 pattern=4 &
     random_sleep 1000
     kill_daemon
-    check_alive 'before the stop'
+    check_alive stop 'before the stop'
     random_sleep 1000
     systemctl stop mmiotraced || not_ok stop-status "systemctl stop failed"
     [ "$(systemctl show -P Result mmiotraced)" = success ] || not_ok stop-unit "$(systemctl show -P Result mmiotraced)"
@@ -91,6 +91,7 @@ case_stop() {
     kmod_stop stop
     check_restored stop
     ls /run/mmiotraced/undo* 2>/dev/null && not_ok stop-undo "an undo journal is left"
+    grep -q '"state": *"sealed"' "$sessions/$(last_session)/session.json" || not_ok stop-sealed "it ended without sealing"
     # The question starts the daemon again, by D-Bus.
     [ "$(session_property "$path" State)" = sealed ] || not_ok stop-state "$(session_property "$path" State)"
     [ "$(session_property "$path" Result)" = success ] || not_ok stop-result "$(session_property "$path" Result)"
@@ -101,7 +102,7 @@ case_stop() {
 # What xz makes of it is tested elsewhere, and slow under emulation.
 printf '[Seal]\nLevel=0\n' >/etc/mmiotraced/mmiotraced.conf
 systemctl start mmiotraced || give_up "the daemon does not start"
-machine_state >/tmp/machine-before 2>&1
+note_machine
 case_kill
 case_stop
 finish
