@@ -43,7 +43,8 @@ Test(tracer, stats) {
 
         cr_assert_eq(tracer_stats_parse("", &stats), -EBADMSG);
         cr_assert_eq(tracer_stats_parse("entries: 1\ncommit overrun: 0\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
-        cr_assert_eq(tracer_stats_parse("entries: 1\noverrun: many\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
+        cr_assert_eq(tracer_stats_parse("entries: 1\noverrun: many\ndropped events: 3\nread events: 4\n",
+                        &stats), -EBADMSG);
 }
 
 Test(tracer, selected) {
@@ -106,7 +107,8 @@ static void rig_done(Rig *rig) {
 static void arm(Rig *rig, uint64_t buffer_bytes, TracerArmed *ret) {
         _cleanup_error_ Error error = {};
 
-        cr_assert_eq(tracer_arm(&rig->context, rig->runtime_fd, BOOT, buffer_bytes, ret, &error), 0, "%s", strempty(error.text));
+        cr_assert_eq(tracer_arm(&rig->context, rig->runtime_fd, BOOT, buffer_bytes, ret, &error), 0, "%s",
+                        strempty(error.text));
 }
 
 static int restore(Rig *rig) {
@@ -189,10 +191,12 @@ Test(tracer_arm, ring_size) {
                 Rig rig;
 
                 rig_make(&rig);
-                cr_assert(asprintf(&meminfo, "MemTotal: 8388608 kB\nMemAvailable: %8s kB\n", cases[i].available_kb) > 0);
+                cr_assert(asprintf(&meminfo, "MemTotal: 8388608 kB\nMemAvailable: %8s kB\n",
+                                cases[i].available_kb) > 0);
                 fake_file(&rig.machine.tree, "proc/meminfo", meminfo);
                 arm(&rig, cases[i].wanted_bytes, &armed);
-                cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i, (unsigned long long) armed.buffer_bytes);
+                cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i,
+                                (unsigned long long) armed.buffer_bytes);
                 cr_assert_eq(restore(&rig), 1);
                 rig_done(&rig);
         }

@@ -41,7 +41,8 @@ static void wait_until_drained(Fixture *f, const char *session) {
 }
 
 static void assert_unpacked_log(Fixture *f) {
-        _cleanup_free_ char *log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log"), *expected = machine_expected_log();
+        _cleanup_free_ char *log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log"),
+                        *expected = machine_expected_log();
 
         cr_assert(streq(log, expected), "The log is not the kernel's text.");
 }
@@ -112,7 +113,8 @@ Test(session, whole) {
         assert_error(session_call(f, session, "Stop", "a{sv}", 0), "NotRunning");
         assert_error(manager_call(f, "Mark", "sa{sv}", "late", 0), "NotRunning");
         assert_error(session_call(f, session, "Mark", "sa{sv}", "late", 0), "NotRunning");
-        assert_error(session_call(f, BUS_PATH_SESSION "/_2", "Stop", "a{sv}", 0), "org.freedesktop.DBus.Error.UnknownObject");
+        assert_error(session_call(f, BUS_PATH_SESSION "/_2", "Stop", "a{sv}", 0),
+                        "org.freedesktop.DBus.Error.UnknownObject");
         daemon_stop(f);
 }
 
@@ -223,7 +225,8 @@ Test(session, cut_by_reboot) {
         daemon_start(f);
         session = capture(f);
         daemon_kill(f, true);
-        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id",
+                        "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
         fake_file(&f->machine.tree, "tracing/current_tracer", "nop\n");
         fake_file(&f->machine.tree, "tracing/per_cpu/cpu0/buffer_size_kb", "4711\n");
         daemon_start(f);
