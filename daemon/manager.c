@@ -298,12 +298,19 @@ int manager_load(Manager *m) {
         return 0;
 }
 
+static bool is_sealing(const Manager *m) {
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i]->state == SESSION_SEALING)
+                        return true;
+        return m->n_jobs > 0;
+}
+
 void manager_check_quit(Manager *m) {
         bool quiet;
 
         switch (m->quitting) {
         case QUIT_STOP:
-                quiet = !m->active && m->n_jobs == 0 && !m->restorer;
+                quiet = !m->active && !is_sealing(m) && !m->restorer;
                 break;
         case QUIT_HAND_OVER:
                 /* Arming and restoring are not cut in two; a seal is begun again, and capturing goes on. */

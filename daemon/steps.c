@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 
 #include "archive-name.h"
@@ -245,6 +247,9 @@ int step_tally(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
+        /* Nobody reads the counters of a daemon that is gone; its successor has a tally of its own. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
         r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
                 r = tally_run(raw_fd, q->pipes, q->n_pipes, q->counters, send_warning, out);

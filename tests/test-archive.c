@@ -44,7 +44,8 @@ static void assert_archive(unsigned n_lines) {
         uint64_t bytes, log_bytes;
         struct stat st, log_st;
 
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments, START_SEC,
+        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
+                        START_SEC,
                                      &bytes, &log_bytes),
                         0);
         cr_assert_eq(stat("a.tar.xz", &st), 0);
@@ -57,7 +58,8 @@ static void assert_archive(unsigned n_lines) {
         names = tool_output("tar -tf a.tar.xz");
         cr_assert_str_eq(names, "description.txt\nmetadata.json\nempty.txt\nmmiotrace.log\n");
         details = tool_output("TZ=UTC tar --numeric-owner --full-time -tvf a.tar.xz mmiotrace.log");
-        cr_assert(startswith(details, "-rw-r--r-- 0/0 ") && strstr(details, " 2026-11-21 20:00:00 mmiotrace.log"), "%s",
+        cr_assert(startswith(details, "-rw-r--r-- 0/0 ") && strstr(details,
+                        " 2026-11-21 20:00:00 mmiotrace.log"), "%s",
                         details);
         free(tool_output("mkdir out && tar -xf a.tar.xz -C out && cmp out/mmiotrace.log expected && "
                          "grep -qx \"What it is for.\" out/description.txt && test ! -s out/empty.txt"));
@@ -86,7 +88,8 @@ Test(archive, is_there_whole_or_not_at_all) {
         uint64_t bytes, log_bytes;
 
         cr_assert_eq(strv_extend(&segments, "mmiotrace-000099.log.xz"), 0);
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments, START_SEC,
+        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
+                        START_SEC,
                                      &bytes, &log_bytes),
                         -ENOENT);
         cr_assert_lt(access("a.tar.xz", F_OK), 0);
@@ -95,7 +98,8 @@ Test(archive, is_there_whole_or_not_at_all) {
         /* Not even the one before is harmed. */
         test_file("a.tar.xz", "before", 6);
         test_file("mmiotrace-000099.log.xz", "torn", 4);
-        cr_assert_lt(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments, START_SEC,
+        cr_assert_lt(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
+                        START_SEC,
                                      &bytes, &log_bytes),
                         0);
         free(tool_output("test $(cat a.tar.xz) = before && test ! -e .#a.tar.xz"));
@@ -107,7 +111,8 @@ Test(archive, replaces_what_a_dead_writer_left) {
 
         test_file(".#a.tar.xz", "half", 4);
         test_file("a.tar.xz", "old", 3);
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments, START_SEC,
+        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
+                        START_SEC,
                                      &bytes, &log_bytes),
                         0);
         free(tool_output("tar -tf a.tar.xz"));

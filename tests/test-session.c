@@ -7,7 +7,8 @@ TestSuite(session_state, .fini = test_done);
 
 Test(session_state, names) {
         static const char *const names[_SESSION_STATE_MAX] = {
-                "checking", "arming", "capturing", "draining", "restoring", "interrupted", "sealing", "sealed", "failed",
+                "checking", "arming", "capturing", "draining", "restoring", "interrupted", "sealing",
+                                "sealed", "failed",
         };
 
         /* They are on the bus and in files: none of them ever changes. */
@@ -24,7 +25,8 @@ Test(session_state, names) {
 
 Test(session_state, names_of_results) {
         static const char *const names[_SESSION_RESULT_MAX] = {
-                "", "success", "interrupted", "load-failed", "bind-failed", "drain-failed", "restore-failed", "seal-failed",
+                "", "success", "interrupted", "load-failed", "bind-failed", "drain-failed",
+                                "restore-failed", "seal-failed",
         };
 
         for (SessionResult i = 0; i < _SESSION_RESULT_MAX; i++) {
@@ -64,7 +66,8 @@ Test(session_state, kinds) {
                 const Session s = { .state = i };
 
                 /* The machine is changed, or about to be. */
-                cr_assert_eq(session_is_active(&s), i <= SESSION_RESTORING, "%s", session_state_to_string(i));
+                cr_assert_eq(session_is_active(&s), i <= SESSION_RESTORING, "%s",
+                                session_state_to_string(i));
                 cr_assert_eq(session_is_over(&s), i == SESSION_SEALED || i == SESSION_FAILED, "%s",
                                 session_state_to_string(i));
         }

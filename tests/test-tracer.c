@@ -192,10 +192,12 @@ Test(tracer_arm, ring_size) {
                 Rig rig;
 
                 rig_make(&rig);
-                cr_assert(asprintf(&meminfo, "MemTotal: 8388608 kB\nMemAvailable: %8s kB\n", cases[i].available_kb) > 0);
+                cr_assert(asprintf(&meminfo, "MemTotal: 8388608 kB\nMemAvailable: %8s kB\n",
+                                cases[i].available_kb) > 0);
                 fake_file(&rig.machine.tree, "proc/meminfo", meminfo);
                 arm(&rig, cases[i].wanted_bytes, &armed);
-                cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i, (unsigned long long) armed.buffer_bytes);
+                cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i,
+                                (unsigned long long) armed.buffer_bytes);
                 cr_assert_eq(restore(&rig), 1);
                 rig_done(&rig);
         }

@@ -45,7 +45,8 @@ Test(undo, order) {
 
 Test(undo, values_stay_what_they_are) {
         static const char *const values[] = {
-                "two\nlines\n", "\"quoted\" 'and' \\back\\slashed\\n", "{\"boot\":\"x\"}", "\t\r\033", "Grüße", "",
+                "two\nlines\n", "\"quoted\" 'and' \\back\\slashed\\n", "{\"boot\":\"x\"}", "\t\r\033",
+                                "Grüße", "",
         };
         _cleanup_undo_ Undo undo = {};
 

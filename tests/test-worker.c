@@ -115,7 +115,8 @@ Test(worker, more_lines_than_a_pipe_holds) {
 
 static int fail_with_reason(FILE *out, void *arg) {
         worker_send(out, "STATE", "arming");
-        return worker_send_result(out, -EBUSY, &(Error) { ERROR_TRACER_BUSY, (char *) "The tracer is in use." });
+        return worker_send_result(out, -EBUSY, &(Error) { ERROR_TRACER_BUSY,
+                        (char *) "The tracer is in use." });
 }
 
 Test(worker, error) {
@@ -175,7 +176,8 @@ static int look_at_descriptors(FILE *out, void *arg) {
 }
 
 Test(worker, descriptors) {
-        _cleanup_close_ int a = open("/dev/null", O_RDONLY | O_CLOEXEC), b = open("/dev/null", O_RDONLY | O_CLOEXEC),
+        _cleanup_close_ int a = open("/dev/null", O_RDONLY | O_CLOEXEC), b = open("/dev/null",
+                        O_RDONLY | O_CLOEXEC),
                             c = open("/dev/null", O_RDONLY | O_CLOEXEC);
         /* One above all that the worker opens. */
         _cleanup_close_ int high = fcntl(a, F_DUPFD_CLOEXEC, 500);

@@ -72,7 +72,8 @@ static void start_bus(Fixture *f) {
         cr_assert(asprintf(&option, "--config-file=%s", config) > 0);
         cr_assert_eq(pipe(fds), 0);
         (void) snprintf(print, sizeof print, "--print-address=%d", fds[1]);
-        f->bus_pid = run_program((char *[]) { (char *) "dbus-daemon", (char *) "--nofork", option, print, NULL });
+        f->bus_pid = run_program((char *[]) { (char *) "dbus-daemon", (char *) "--nofork", option, print,
+                        NULL });
         safe_close(fds[1]);
         /* It prints once it listens. */
         n = read(fds[0], address, sizeof address - 1);
@@ -127,7 +128,8 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
                 cr_assert_geq(sd_bus_message_read(m, "s", &property), 0);
                 if (streq(property, "State")) {
                         cr_assert_geq(sd_bus_message_read(m, "v", "s", &state), 0);
-                        cr_assert_eq(strv_extendf(&f->signals, "State %s %s", sd_bus_message_get_path(m), state), 0);
+                        cr_assert_eq(strv_extendf(&f->signals, "State %s %s", sd_bus_message_get_path(m),
+                                        state), 0);
                 } else
                         cr_assert_geq(sd_bus_message_skip(m, "v"), 0);
                 cr_assert_geq(sd_bus_message_exit_container(m), 0);
@@ -179,7 +181,8 @@ void fixture_done(Fixture *f) {
 }
 
 void daemon_start(Fixture *f) {
-        f->daemon_pid = run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root, f->machine.tree.modules,
+        f->daemon_pid = run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
+                        f->machine.tree.modules,
                         (char *) f->seal_program, NULL });
         wait_until(f, f->daemon_is_there);
 }
@@ -204,7 +207,8 @@ void daemon_kill(Fixture *f, bool with_workers) {
 }
 
 static int emit_job_removed(Fixture *f, const char *unit, const char *result) {
-        return sd_bus_emit_signal(f->systemd, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved", "uoss",
+        return sd_bus_emit_signal(f->systemd, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved",
+                        "uoss",
                         (uint32_t) 77, LOAD_JOB, unit, result);
 }
 
@@ -218,7 +222,8 @@ static int method_start_unit(sd_bus_message *m, void *userdata, sd_bus_error *re
                 return r;
         cr_assert_eq(strv_extend(&f->units, unit), 0);
         if (streq(f->load_result, "no-such-unit"))
-                return sd_bus_error_setf(ret_error, "org.freedesktop.systemd1.NoSuchUnit", "Unit %s not found.", unit);
+                return sd_bus_error_setf(ret_error, "org.freedesktop.systemd1.NoSuchUnit",
+                                "Unit %s not found.", unit);
         r = sd_bus_reply_method_return(m, "o", LOAD_JOB);
         if (r < 0 || isempty(f->load_result))
                 return r;
@@ -238,7 +243,8 @@ static const sd_bus_vtable systemd_vtable[] = {
 
 void fixture_be_systemd(Fixture *f) {
         f->systemd = connect_bus(f);
-        cr_assert_geq(sd_bus_add_object_vtable(f->systemd, NULL, "/org/freedesktop/systemd1", SYSTEMD ".Manager",
+        cr_assert_geq(sd_bus_add_object_vtable(f->systemd, NULL, "/org/freedesktop/systemd1",
+                        SYSTEMD ".Manager",
                                       systemd_vtable, f),
                         0);
         cr_assert_geq(sd_bus_request_name(f->systemd, SYSTEMD, 0), 0);
@@ -265,7 +271,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
         return 0;
 }
 
-Call *call_begin(Fixture *f, const char *path, const char *interface, const char *member, const char *types, ...) {
+Call *call_begin(Fixture *f, const char *path, const char *interface, const char *member, const char *types,
+                ...) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         Call *c = calloc(1, sizeof(Call));
         va_list ap;
@@ -273,7 +280,8 @@ Call *call_begin(Fixture *f, const char *path, const char *interface, const char
         cr_assert_not_null(c);
         cr_assert_geq(sd_bus_message_new_method_call(f->client, &m, BUS_NAME, path, interface, member), 0);
         va_start(ap, types);
-        cr_assert_geq(sd_bus_message_appendv(m, types, ap), 0, "%s: the arguments do not fit \"%s\"", member, types);
+        cr_assert_geq(sd_bus_message_appendv(m, types, ap), 0, "%s: the arguments do not fit \"%s\"",
+                        member, types);
         va_end(ap);
         cr_assert_geq(sd_bus_call_async(f->client, &c->slot, m, on_reply, c, UINT64_MAX), 0);
         return c;
@@ -322,8 +330,10 @@ char *expect_path(sd_bus_message *reply) {
         return copy;
 }
 
-static sd_bus_message *get(Fixture *f, const char *path, const char *interface, const char *property, const char **ret_type) {
-        sd_bus_message *reply = call(f, path, "org.freedesktop.DBus.Properties", "Get", "ss", interface, property);
+static sd_bus_message *get(Fixture *f, const char *path, const char *interface, const char *property,
+                const char **ret_type) {
+        sd_bus_message *reply = call(f, path, "org.freedesktop.DBus.Properties", "Get", "ss", interface,
+                        property);
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         char type;
 
@@ -397,10 +407,12 @@ char **list_sessions(Fixture *f) {
         return paths;
 }
 
-void assert_string(Fixture *f, const char *path, const char *interface, const char *property, const char *expected) {
+void assert_string(Fixture *f, const char *path, const char *interface, const char *property,
+                const char *expected) {
         _cleanup_free_ char *value = get_string(f, path, interface, property);
 
-        cr_assert_str_eq(value, expected, "%s of %s is \"%s\" instead of \"%s\"", property, path, value, expected);
+        cr_assert_str_eq(value, expected, "%s of %s is \"%s\" instead of \"%s\"", property, path, value,
+                        expected);
 }
 
 void wait_for_state(Fixture *f, const char *path, const char *interface, const char *state) {
@@ -423,7 +435,8 @@ char *fixture_unpack(Fixture *f, const char *session) {
 
         cr_assert_null(e, "%s: %s", e->name, e->message);
         cr_assert_geq(sd_bus_message_read(reply, "sh", &name, &fd), 0);
-        cr_assert(startswith(name, "mmiotrace-") && strlen(name) > 7 && streq(name + strlen(name) - 7, ".tar.xz"), "%s", name);
+        cr_assert(startswith(name, "mmiotrace-") && strlen(name) > 7 && streq(name + strlen(name) - 7,
+                        ".tar.xz"), "%s", name);
         cr_assert_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
         /* By the descriptor: who may have it need not have a right to the file. */
         cr_assert_eq(dup2(fd, STDIN_FILENO), STDIN_FILENO);

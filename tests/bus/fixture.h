@@ -58,7 +58,8 @@ typedef struct Call {
         sd_bus_message *reply;
         sd_bus_slot *slot;
 } Call;
-Call *call_begin(Fixture *fixture, const char *path, const char *interface, const char *member, const char *types, ...);
+Call *call_begin(Fixture *fixture, const char *path, const char *interface, const char *member,
+                const char *types, ...);
 sd_bus_message *call_end(Fixture *fixture, Call *call);
 #define call(fixture, ...) call_end(fixture, call_begin(fixture, __VA_ARGS__))
 #define manager_call(fixture, ...) call(fixture, BUS_PATH, BUS_INTERFACE_MANAGER, __VA_ARGS__)
@@ -84,7 +85,8 @@ char *get_all(Fixture *fixture, const char *path, const char *interface);
 char *introspect(Fixture *fixture, const char *path);
 char **list_sessions(Fixture *fixture);
 
-void assert_string(Fixture *fixture, const char *path, const char *interface, const char *property, const char *expected);
+void assert_string(Fixture *fixture, const char *path, const char *interface, const char *property,
+                const char *expected);
 #define assert_manager(fixture, property, expected) \
         assert_string(fixture, BUS_PATH, BUS_INTERFACE_MANAGER, property, expected)
 #define assert_session(fixture, path, property, expected) \

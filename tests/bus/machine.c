@@ -9,7 +9,8 @@
 #define PAGE_BYTES 4096
 
 void machine_list_clocks(const Machine *m) {
-        fake_file(&m->tree, "tracing/trace_clock", "[local] global counter uptime perf mono mono_raw boot x86-tsc\n");
+        fake_file(&m->tree, "tracing/trace_clock",
+                        "[local] global counter uptime perf mono mono_raw boot x86-tsc\n");
 }
 
 void machine_make(Machine *m) {
@@ -31,7 +32,8 @@ void machine_make(Machine *m) {
                 { "tracing/buffer_percent", "50\n" },
                 { "tracing/tracing_on", "0\n" },
                 { "sys/devices/system/cpu/online", "0\n" },
-                { "proc/meminfo", "MemTotal:        8388608 kB\nMemFree:          262144 kB\nMemAvailable:    4194304 kB\n" },
+                { "proc/meminfo",
+                                "MemTotal:        8388608 kB\nMemFree:          262144 kB\nMemAvailable:    4194304 kB\n" },
                 { "proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" },
                 { "proc/sys/kernel/random/boot_id", "6a4a62d6-9cd1-4a4a-9c1c-0c29c0a3f7b4\n" },
         };
@@ -76,7 +78,8 @@ void machine_done(Machine *m) {
 
 bool machine_add_driver(const Machine *m) {
         fake_pci_device(&m->tree, "0000:00:02.0", "8086:10d3", "020000");
-        fake_module_file(&m->tree, "e1000e", "name=e1000e\nversion=3.2.6-k\nalias=pci:v00008086d000010D3sv*sd*bc*sc*i*");
+        fake_module_file(&m->tree, "e1000e",
+                        "name=e1000e\nversion=3.2.6-k\nalias=pci:v00008086d000010D3sv*sd*bc*sc*i*");
         return fake_depmod(&m->tree, "", "");
 }
 
@@ -114,7 +117,8 @@ char *machine_settings(const Machine *m) {
                 if (entry->fts_info == FTS_F && !streq(path, "tracing/trace_marker")) {
                         _cleanup_free_ char *text = machine_read(m, path);
 
-                        fprintf(f, "%s=%s\n", path, streq(path, "tracing/trace_clock") ? chosen(text) : text);
+                        fprintf(f, "%s=%s\n", path, streq(path,
+                                        "tracing/trace_clock") ? chosen(text) : text);
                 } else if (entry->fts_info == FTS_SL)
                         fprintf(f, "%s: a link\n", path);
         }

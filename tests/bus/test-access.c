@@ -45,9 +45,11 @@ static size_t parse_methods(const char *path, char *xml, Method *ret, size_t n_m
                         *m = (Method) { .path = path };
                         memcpy(m->interface, interface, sizeof interface);
                         memcpy(m->name, name, sizeof m->name);
-                } else if (m && sscanf(line, " <arg type=\"%63[^\"]\"", type) == 1 && strstr(line, "direction=\"in\""))
+                } else if (m && sscanf(line, " <arg type=\"%63[^\"]\"", type) == 1 && strstr(line,
+                                "direction=\"in\""))
                         (void) stpcpy(m->types + strlen(m->types), type);
-                else if (m && strstr(line, "org.freedesktop.systemd1.Privileged") && strstr(line, "\"true\""))
+                else if (m && strstr(line, "org.freedesktop.systemd1.Privileged") && strstr(line,
+                                "\"true\""))
                         m->privileged = true;
                 else if (strstr(line, "</method>"))
                         m = NULL;
@@ -78,7 +80,8 @@ static void call_method(sd_bus *connection, const Method *m, char *error, size_t
 _noreturn_ static void call_as_nobody(const char *address, const Method *methods, size_t n, int out_fd) {
         sd_bus *connection = NULL;
 
-        if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0 ||
+        if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534,
+                        65534) < 0 ||
                         sd_bus_new(&connection) < 0 || sd_bus_set_address(connection, address) < 0 ||
                         sd_bus_set_bus_client(connection, true) < 0 || sd_bus_start(connection) < 0) {
                 dprintf(out_fd, "cannot connect as nobody: %m\n");

@@ -65,7 +65,8 @@ static void assert_unchanged(Fixture *f, const char *before) {
 }
 
 Test(manager, start_with_bad_options) {
-        static const char *const drivers[] = { "../e1000e", "e1000e ", "e1000e\n", "-\x01", "a/b", "ä", "\u202egnp",
+        static const char *const drivers[] = { "../e1000e", "e1000e ", "e1000e\n", "-\x01", "a/b", "ä",
+                        "\u202egnp",
                 "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee" };
         Fixture *f = &fixture;
         _cleanup_free_ char *before = NULL, *description = NULL;
@@ -80,7 +81,8 @@ Test(manager, start_with_bad_options) {
         assert_error(session_start(f, 1, "buffer-size", "s", "64M"), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(session_start(f, 1, "load", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(session_start(f, 1, "rebind", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
-        assert_error(session_start(f, 3, "driver", "s", "e1000e", "load", "b", 1, "rebind", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 3, "driver", "s", "e1000e", "load", "b", 1, "rebind", "b", 1),
+                        SD_BUS_ERROR_INVALID_ARGS);
         for (size_t i = 0; i < ELEMENTS(drivers); i++)
                 assert_error(session_start(f, 1, "driver", "s", drivers[i]), SD_BUS_ERROR_INVALID_ARGS);
 
@@ -145,7 +147,8 @@ Test(manager, no_tracefs) {
 
 Test(manager, lockdown) {
         fake_remove(&fixture.machine.tree, "tracing/available_tracers");
-        fake_file(&fixture.machine.tree, "sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
+        fake_file(&fixture.machine.tree, "sys/kernel/security/lockdown",
+                        "none integrity [confidentiality]\n");
         free(refused(&fixture, "Lockdown"));
 }
 
@@ -179,7 +182,8 @@ Test(manager, start_with_bad_ring_size) {
 }
 
 Test(manager, marks) {
-        static const char *const bad[] = { "", "two\nlines", "esc \033[31m", "tab\there", "del \x7f", "\u202egnp" };
+        static const char *const bad[] = { "", "two\nlines", "esc \033[31m", "tab\there", "del \x7f",
+                        "\u202egnp" };
         Fixture *f = &fixture;
         _cleanup_free_ char *text = NULL, *xml = NULL;
         char longest[MARK_MAX_BYTES + 2] = "";
@@ -212,14 +216,16 @@ Test(manager, marks) {
 /* Each control file refuses what is written to it, in turn; what was changed before it is undone. */
 Test(manager, kernel_refuses_a_setting) {
         static const char *const names[] = {
-                "tracing_on", "trace_clock", "options/overwrite", "tracing_cpumask", "per_cpu/cpu0/buffer_size_kb",
+                "tracing_on", "trace_clock", "options/overwrite", "tracing_cpumask",
+                                "per_cpu/cpu0/buffer_size_kb",
                 "current_tracer",
         };
         Fixture *f = &fixture;
 
         daemon_start(f);
         for (size_t i = 0; i < ELEMENTS(names); i++) {
-                _cleanup_free_ char *path = below("tracing", names[i]), *text = NULL, *before = NULL, *content = NULL;
+                _cleanup_free_ char *path = below("tracing", names[i]), *text = NULL, *before = NULL,
+                                *content = NULL;
 
                 machine_list_clocks(&f->machine);
                 content = fake_read(&f->machine.tree, path);

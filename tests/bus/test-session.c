@@ -41,7 +41,8 @@ static void wait_until_drained(Fixture *f, const char *session) {
 }
 
 static void assert_unpacked_log(Fixture *f) {
-        _cleanup_free_ char *log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log"), *expected = machine_expected_log();
+        _cleanup_free_ char *log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log"),
+                        *expected = machine_expected_log();
 
         cr_assert(streq(log, expected), "The log is not the kernel's text.");
 }
@@ -112,7 +113,8 @@ Test(session, whole) {
         assert_error(session_call(f, session, "Stop", "a{sv}", 0), "NotRunning");
         assert_error(manager_call(f, "Mark", "sa{sv}", "late", 0), "NotRunning");
         assert_error(session_call(f, session, "Mark", "sa{sv}", "late", 0), "NotRunning");
-        assert_error(session_call(f, BUS_PATH_SESSION "/_2", "Stop", "a{sv}", 0), "org.freedesktop.DBus.Error.UnknownObject");
+        assert_error(session_call(f, BUS_PATH_SESSION "/_2", "Stop", "a{sv}", 0),
+                        "org.freedesktop.DBus.Error.UnknownObject");
         daemon_stop(f);
 }
 
@@ -175,21 +177,25 @@ Test(session, is_listed_after_restart) {
         daemon_stop(f);
 }
 
-Test(session, cut_by_death_of_daemon) {
+Test(session, outlives_death_of_daemon) {
         Fixture *f = &fixture;
         _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL, *list = NULL;
 
         daemon_start(f);
         session = capture(f);
-        machine_record(&f->machine);
-        wait_until_drained(f, session);
         daemon_kill(f, true);
         assert_file(&f->machine, "tracing/current_tracer", "mmiotrace");
         cr_assert(machine_has(&f->machine, "run/undo"));
 
+        /* The next one goes on under the same path: what comes now is in the same log. */
         daemon_start(f);
+        assert_manager(f, "ActiveSession", session);
+        assert_session(f, session, "State", "capturing");
+        expect_ok(session_call(f, session, "Mark", "sa{sv}", "still there", 0));
+        machine_record(&f->machine);
+        session_stop(f);
         wait_for_session(f, session, "sealed");
-        assert_session(f, session, "Result", "interrupted");
+        assert_session(f, session, "Result", "success");
         machine_assert_settings(&f->machine, before);
         list = fixture_unpack(f, session);
         assert_unpacked_log(f);
@@ -199,7 +205,26 @@ Test(session, cut_by_death_of_daemon) {
         daemon_stop(f);
 }
 
-/* What was in the ring when the daemon died is taken along by the drain that outlives it. */
+/* Somebody has written "nop" while no daemon was there: the session cannot go on, and what there is of it is kept. */
+Test(session, tracer_gone_with_daemon) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *list = NULL;
+
+        daemon_start(f);
+        session = capture(f);
+        machine_record(&f->machine);
+        wait_until_drained(f, session);
+        daemon_kill(f, true);
+        fake_file(&f->machine.tree, "tracing/current_tracer", "nop\n");
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        cr_assert_not(machine_has(&f->machine, "run/undo"));
+        list = fixture_unpack(f, session);
+        assert_unpacked_log(f);
+        daemon_stop(f);
+}
+
 Test(session, drain_outlives_daemon) {
         Fixture *f = &fixture;
         _cleanup_free_ char *session = NULL, *list = NULL;
@@ -209,6 +234,7 @@ Test(session, drain_outlives_daemon) {
         machine_record(&f->machine);
         daemon_kill(f, false);
         daemon_start(f);
+        session_stop(f);
         wait_for_session(f, session, "sealed");
         list = fixture_unpack(f, session);
         assert_unpacked_log(f);
@@ -223,7 +249,8 @@ Test(session, cut_by_reboot) {
         daemon_start(f);
         session = capture(f);
         daemon_kill(f, true);
-        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id",
+                        "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
         fake_file(&f->machine.tree, "tracing/current_tracer", "nop\n");
         fake_file(&f->machine.tree, "tracing/per_cpu/cpu0/buffer_size_kb", "4711\n");
         daemon_start(f);

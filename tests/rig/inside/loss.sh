@@ -55,11 +55,15 @@ case_loss() {
     kmod_write "$1" first=21845 count=155
     wait_for 60 is_drained
     # From here on, in the mode that refuses, it is not known where.
-    stop_drain
-    kmod_write "$1" first=22000 count=30000 &
-    sleep 1
-    kill -CONT "$drain"
-    wait "$!"
+    kmod_write "$1" first=22000 count=200000 &
+    writer=$!
+    while [ -d "/proc/$writer" ]; do
+        kill -STOP "$drain"
+        sleep 0.3
+        kill -CONT "$drain"
+        sleep 0.3
+    done
+    wait "$writer"
     wait_for 60 is_drained
     stats_sum overrun 'dropped events' 'commit overrun' >"/out/$1.kernel"
     stats_sum overrun >"/out/$1.overrun"
