@@ -32,6 +32,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --rebind              Unbind the driver, and bind it again once it runs\n"
               "     --description TEXT    What the session is about; goes into the archive\n"
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
+              "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
+              "     --keep=newest|oldest  What stays in the buffer when it overflows\n"
               "\n"
               "Options of stop and export:\n"
               "     --wait                stop: wait until the archive is made\n"
@@ -116,6 +118,8 @@ enum {
         ARG_REBIND,
         ARG_DESCRIPTION,
         ARG_BUFFER_SIZE,
+        ARG_EXPECT_EVENTS,
+        ARG_KEEP,
         ARG_WAIT,
         ARG_FORCE,
 };
@@ -148,6 +152,8 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 { "rebind", no_argument, NULL, ARG_REBIND },
                 { "description", required_argument, NULL, ARG_DESCRIPTION },
                 { "buffer-size", required_argument, NULL, ARG_BUFFER_SIZE },
+                { "expect-events", required_argument, NULL, ARG_EXPECT_EVENTS },
+                { "keep", required_argument, NULL, ARG_KEEP },
                 { "wait", no_argument, NULL, ARG_WAIT },
                 { "force", no_argument, NULL, ARG_FORCE },
                 {},
@@ -157,7 +163,7 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
         int o;
 
         while ((o = getopt_long(argc, argv, ":hjq", options, NULL)) >= 0) {
-                given |= o >= ARG_DRIVER && o <= ARG_BUFFER_SIZE ? OPTIONS_START :
+                given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
                                 o == ARG_WAIT                    ? OPTIONS_STOP :
                                 o == ARG_FORCE                   ? OPTIONS_EXPORT :
                                                                    0;
@@ -202,6 +208,18 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                         if (parse_size(optarg, &c->buffer_size_bytes) < 0 || c->buffer_size_bytes == 0)
                                 return client_fail_usage(c, NULL,
                                                 "--buffer-size takes a size like 64M, not '%s'.", optarg);
+                        break;
+                case ARG_EXPECT_EVENTS:
+                        if (parse_count(optarg, &c->n_expected_events) < 0 || c->n_expected_events == 0)
+                                return client_fail_usage(c, NULL,
+                                                "--expect-events takes a number like 5000000, 300k or 5M, "
+                                                "not '%s'.", optarg);
+                        break;
+                case ARG_KEEP:
+                        if (!streq(optarg, "newest") && !streq(optarg, "oldest"))
+                                return client_fail_usage(c, NULL,
+                                                "--keep= takes newest or oldest, not '%s'.", optarg);
+                        c->keep = optarg;
                         break;
                 case ARG_WAIT:
                         c->wait = true;
@@ -254,6 +272,10 @@ static int run(Client *c, int argc, char *argv[]) {
                 return client_fail_usage(c, NULL,
                                 "--load is for a driver that is not loaded, --rebind for one that is: "
                                 "give one of them.");
+        if (c->buffer_size_bytes > 0 && c->n_expected_events > 0)
+                return client_fail_usage(c, NULL,
+                                "--buffer-size and --expect-events both say how large the buffer is: "
+                                "give one of them.");
 
         if (!verb->without_bus) {
                 r = client_connect(c);
@@ -264,7 +286,7 @@ static int run(Client *c, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        Client c = { .legend = true, .ask_password = true };
+        Client c = { .begin_usec = now_monotonic_usec(), .legend = true, .ask_password = true };
         int status;
 
         /* Only what characters are and how wide: the words are English everywhere. Where nobody set a

@@ -181,6 +181,31 @@ char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size) {
         return buf;
 }
 
+int parse_count(const char *s, uint64_t *ret) {
+        size_t digits = strspn(s, "0123456789");
+        uint64_t unit = 1, n;
+        char number[24];
+        int r;
+
+        if (digits == 0)
+                return -EINVAL;
+        if (digits >= sizeof number)
+                return -ERANGE;
+        if (s[digits]) {
+                unit = s[digits] == 'k' || s[digits] == 'K' ? 1000 : s[digits] == 'M' ? 1000000 : 0;
+                if (unit == 0 || s[digits + 1])
+                        return -EINVAL;
+        }
+        *(char *) mempcpy(number, s, digits) = 0;
+        r = parse_u64(number, &n);
+        if (r < 0)
+                return r;
+        if (n > UINT64_MAX / unit)
+                return -ERANGE;
+        *ret = n * unit;
+        return 0;
+}
+
 /* How many letters have to be put in, taken out or replaced to make b of a (Levenshtein, one row kept). */
 static size_t edit_distance(const char *a, const char *b) {
         size_t row[32];

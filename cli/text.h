@@ -2,7 +2,7 @@
 #pragma once
 
 /* Text on its way to a person: made safe for a terminal, measured, cut and wrapped; times as people say
- * them. Pure functions: nothing here prints. */
+ * them; and the words and numbers a person typed. Pure functions: nothing here prints. */
 
 #include "util.h"
 
@@ -39,6 +39,10 @@ char *format_minute(uint64_t realtime_usec, char *buf, size_t size);
 /* Seconds the way the log writes them ("12.000345"), from microseconds of CLOCK_MONOTONIC. */
 char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size);
 #define FORMAT_LOG_TIME(usec) format_log_time((usec), (char[32]) {}, 32)
+
+/* A number of things as people type it: digits, and k or M for thousands and millions of them. -EINVAL,
+ * -ERANGE. */
+int parse_count(const char *s, uint64_t *ret);
 
 /* The one of the NULL-terminated words that was probably meant, or NULL if none is near. */
 const char *text_nearest(const char *word, const char *const *words);

@@ -49,6 +49,10 @@ static int start_request(const Client *c, sd_bus_message **ret) {
                 r = append_option(m, "rebind", "b", &yes);
         if (r >= 0 && c->buffer_size_bytes > 0)
                 r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
+        if (r >= 0 && c->n_expected_events > 0)
+                r = append_option(m, "expect-events", "t", &c->n_expected_events);
+        if (r >= 0 && c->keep)
+                r = append_option(m, "keep", "s", c->keep);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r < 0)
@@ -179,7 +183,9 @@ int verb_mark(Client *c, int argc, char *argv[]) {
                 return r;
         r = active_request(c, "Mark", &error, &path, &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sa{sv}", argv[1], 0);
+                /* What is marked happened before the way to the daemon, which can be long on the one CPU of
+                 * a busy machine. */
+                r = sd_bus_message_append(m, "sa{sv}", argv[1], 1, "time", "t", c->begin_usec);
         if (r >= 0)
                 r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
         if (r >= 0)

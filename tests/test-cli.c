@@ -107,6 +107,38 @@ Test(text, log_time) {
         cr_assert_str_eq(FORMAT_LOG_TIME(12000345), "12.000345");
 }
 
+static void assert_count(const char *s, uint64_t expected) {
+        uint64_t n = 0;
+
+        cr_assert_eq(parse_count(s, &n), 0);
+        cr_assert_eq(n, expected);
+}
+
+Test(text, count) {
+        uint64_t n = 7;
+
+        assert_count("0", 0);
+        assert_count("5000000", 5000000);
+        assert_count("300k", 300000);
+        assert_count("300K", 300000);
+        assert_count("5M", 5000000);
+        assert_count("18446744073709551615", UINT64_MAX);
+
+        cr_assert_eq(parse_count("", &n), -EINVAL);
+        cr_assert_eq(parse_count("M", &n), -EINVAL);
+        cr_assert_eq(parse_count("-1", &n), -EINVAL);
+        cr_assert_eq(parse_count(" 1", &n), -EINVAL);
+        cr_assert_eq(parse_count("5m", &n), -EINVAL);
+        cr_assert_eq(parse_count("5G", &n), -EINVAL);
+        cr_assert_eq(parse_count("5MB", &n), -EINVAL);
+        cr_assert_eq(parse_count("1.5M", &n), -EINVAL);
+        cr_assert_eq(parse_count("0x10", &n), -EINVAL);
+        cr_assert_eq(parse_count("18446744073709551616", &n), -ERANGE);
+        cr_assert_eq(parse_count("18446744073709551615k", &n), -ERANGE);
+        cr_assert_eq(parse_count("100000000000000000000000000", &n), -ERANGE);
+        cr_assert_eq(n, 7);
+}
+
 Test(text, nearest) {
         static const char *const words[] = {
                 "status", "start", "mark", "stop", "list", "export", "help", NULL,
