@@ -144,6 +144,23 @@ char *format_duration(uint64_t duration_usec, char *buf, size_t size) {
         return buf;
 }
 
+char *format_short_duration(uint64_t duration_usec, char *buf, size_t size) {
+        uint64_t d = duration_usec;
+
+        if (d < 10 * USEC_PER_SEC)
+                (void) snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "s", d / USEC_PER_SEC,
+                                d % USEC_PER_SEC / (USEC_PER_SEC / 10));
+        else if (d < 1000 * USEC_PER_SEC)
+                (void) snprintf(buf, size, "%" PRIu64 "s", d / USEC_PER_SEC);
+        else if (d < 1000 * USEC_PER_MINUTE)
+                (void) snprintf(buf, size, "%" PRIu64 "min", d / USEC_PER_MINUTE);
+        else if (d < 100 * USEC_PER_HOUR)
+                (void) snprintf(buf, size, "%" PRIu64 "h", d / USEC_PER_HOUR);
+        else
+                (void) snprintf(buf, size, "%" PRIu64 "d", MIN(d / USEC_PER_DAY, UINT64_C(99999)));
+        return buf;
+}
+
 char *format_relative(uint64_t then_usec, uint64_t now_usec, char *buf, size_t size) {
         bool future = then_usec > now_usec;
         uint64_t distance_usec = future ? then_usec - now_usec : now_usec - then_usec;

@@ -26,6 +26,11 @@ size_t text_wrap(const char *s, unsigned columns);
 char *format_duration(uint64_t duration_usec, char *buf, size_t size);
 #define FORMAT_DURATION(usec) format_duration((usec), (char[48]) {}, 48)
 
+/* The same in one word of at most six columns, cut down: "0.8s", "9.9s", "125s", "16min", "27h",
+ * "9d"; no more than "99999d". */
+char *format_short_duration(uint64_t duration_usec, char *buf, size_t size);
+#define FORMAT_SHORT_DURATION(usec) format_short_duration((usec), (char[32]) {}, 32)
+
 /* "2min 5s ago", "just now", "in 3s". Both in microseconds of the same clock. */
 char *format_relative(uint64_t then_usec, uint64_t now_usec, char *buf, size_t size);
 #define FORMAT_RELATIVE(then, now) format_relative((then), (now), (char[64]) {}, 64)

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "export.h"
+#include "session-page.h"
 #include "session-view.h"
 #include "table.h"
 #include "test-util.h"
@@ -14,6 +15,7 @@ TestSuite(table, .fini = test_done);
 TestSuite(page, .fini = test_done);
 TestSuite(export, .fini = test_done);
 TestSuite(session_view, .fini = test_done);
+TestSuite(session_page, .fini = test_done);
 
 static void assert_escaped(const char *s, const char *expected) {
         _cleanup_free_ char *escaped = NULL;
@@ -91,6 +93,17 @@ Test(text, duration) {
         cr_assert_str_eq(FORMAT_DURATION(800 * 86400 * USEC_PER_SEC), "2 years");
         /* The longest there is fits its buffer. */
         cr_assert_str_eq(FORMAT_DURATION(UINT64_MAX), "584542 years");
+}
+
+Test(text, short_duration) {
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(0), "0.0s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(9999999), "9.9s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(10 * USEC_PER_SEC), "10s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(999 * USEC_PER_SEC), "999s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(1000 * USEC_PER_SEC), "16min");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(27 * 3600 * USEC_PER_SEC), "27h");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(9 * 86400 * USEC_PER_SEC), "9d");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(UINT64_MAX), "99999d");
 }
 
 Test(text, relative) {
@@ -338,4 +351,147 @@ Test(session_view, states) {
         cr_assert_not(session_view_is_failure(&v));
         v.result = (char *) "disk-full";
         cr_assert(session_view_is_failure(&v));
+}
+
+Test(session_view, ring) {
+        SessionView v = { .buffer_size_bytes = 44400000, .ring_fill_bytes = 11100000, .event_rate = 100000 };
+        uint64_t usec = 7;
+
+        cr_assert_eq(session_view_ring_percent(&v), 25);
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 7500000);
+
+        /* More than full is full. */
+        v.ring_fill_bytes = 50000000;
+        cr_assert_eq(session_view_ring_percent(&v), 100);
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 0);
+
+        /* Without a rate nothing is said, and not for ever either. */
+        usec = 7;
+        v.event_rate = 0;
+        cr_assert_not(session_view_ring_left(&v, &usec));
+        v = (SessionView) { .event_rate = 1, .ring_fill_bytes = 1 };
+        cr_assert_not(session_view_ring_left(&v, &usec));
+        cr_assert_eq(session_view_ring_percent(&v), 0);
+        cr_assert_eq(usec, 7);
+
+        v = (SessionView) { .event_rate = UINT64_MAX, .buffer_size_bytes = UINT64_MAX };
+        cr_assert(session_view_ring_left(&v, &usec));
+        v.event_rate = 1;
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 1000000000000000000);
+}
+
+/* What the daemon would have sent for an empty property. */
+static SessionView empty_view(const char *state) {
+        char *nothing = (char *) "";
+
+        return (SessionView) {
+                .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
+                .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
+                .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
+        };
+}
+
+static void assert_json(const SessionView *v, const char *key, const char *expected) {
+        _cleanup_json_ json_object *o = NULL;
+        json_object *value;
+
+        cr_assert_eq(session_view_to_json(v, &o), 0);
+        cr_assert(json_object_object_get_ex(o, key, &value));
+        cr_assert_str_eq(json_object_to_json_string(value), expected);
+}
+
+Test(session_view, json_of_the_ring) {
+        SessionView v = empty_view("capturing");
+
+        v.buffer_size_bytes = 44400000;
+        v.ring_fill_bytes = 11100000;
+        v.keep = (char *) "oldest";
+        assert_json(&v, "ring_seconds_left", "null");
+        v.event_rate = 100000;
+        assert_json(&v, "ring_seconds_left", "7.500");
+        assert_json(&v, "ring_fill_bytes", "11100000");
+        assert_json(&v, "event_rate", "100000");
+        assert_json(&v, "keep", "\"oldest\"");
+}
+
+static void assert_page(const SessionView *v, SessionPagePart parts, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        cr_assert_eq(session_page_print(v, parts, f, &(Terminal) { .columns = 60 }), 0);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+}
+
+Test(session_page, loss_is_said) {
+        SessionView v = empty_view("sealed");
+
+        v.events = 3;
+        v.reads = 1;
+        v.writes = 2;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 3 (1 reads, 2 writes, 0 unknown, 0 maps)\n"
+                        "       Lost: none\n");
+        cr_assert_eq(session_state_style(&v), STYLE_GOOD);
+        v.lost_events = 1234;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 3 (1 reads, 2 writes, 0 unknown, 0 maps)\n"
+                        "       LOST: 1234 events; the trace is not complete\n");
+        cr_assert_eq(session_state_style(&v), STYLE_ATTENTION);
+        v.lost_events = 1;
+        v.events = 0;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: none\n"
+                        "       LOST: 1 event; the trace is not complete\n");
+}
+
+Test(session_page, ring) {
+        SessionView v = empty_view("capturing");
+
+        v.buffer_size_bytes = 444 * KIB;
+        v.ring_fill_bytes = 111 * KIB;
+        v.event_rate = 1024;
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "     Buffer: 444.0K, 25% full (111.0K), 7.5s of ring left at\n"
+                        "             this rate\n");
+        v.event_rate = 0;
+        v.keep = (char *) "oldest";
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "     Buffer: 444.0K, 25% full (111.0K)\n"
+                        "       Keep: oldest: when the buffer is full, new events are\n"
+                        "             lost\n");
+}
+
+Test(session_page, rate) {
+        SessionView v = empty_view("capturing");
+
+        v.start_monotonic_usec = 1;
+        v.stop_monotonic_usec = 1 + 4 * USEC_PER_SEC;
+        v.events = v.writes = 1000;
+        v.event_rate = 700;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 1000 (0 reads, 1000 writes, 0 unknown, 0 maps)\n"
+                        "       Rate: 700/s now, 250/s on average\n"
+                        "       Lost: none\n");
+}
+
+Test(session_page, warnings_are_paragraphs) {
+        SessionView v = empty_view("sealed");
+        char *warnings[] = {
+                (char *) "The first page of an unaligned mapping is not in the log.",
+                (char *) "Tracing was switched off by somebody else.", NULL,
+        };
+
+        v.warnings = warnings;
+        assert_page(&v, SESSION_PAGE_WARNINGS,
+                        "\n"
+                        "    Warning: The first page of an unaligned mapping is not\n"
+                        "             in the log.\n"
+                        "\n"
+                        "    Warning: Tracing was switched off by somebody else.\n");
 }
