@@ -35,6 +35,10 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
               "     --keep=newest|oldest  What stays in the buffer when it overflows\n"
               "\n"
+              "Options of status:\n"
+              "  -f --follow              Show it anew each second for as long as it runs; with\n"
+              "                           --json a line each\n"
+              "\n"
               "Options of stop and export:\n"
               "     --wait                stop: wait until the archive is made\n"
               "     --force               export: replace FILE if it exists\n"
@@ -53,7 +57,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    0  success; status: a session is running\n"
               "    1  failure\n"
               "    2  wrong usage\n"
-              "    3  status without ID: no session is running\n"
+              "    3  status without ID, status --follow: no session is running\n"
               "    4  there is no session with that ID\n"
               "    5  stop: it went well, but the session lost events\n"
               "  130  interrupted while waiting; what the daemon was asked for goes on\n",
@@ -66,6 +70,7 @@ typedef enum VerbOptions {
         OPTIONS_START = 1 << 0,
         OPTIONS_STOP = 1 << 1,
         OPTIONS_EXPORT = 1 << 2,
+        OPTIONS_STATUS = 1 << 3,
 } VerbOptions;
 
 typedef struct Verb {
@@ -79,7 +84,7 @@ typedef struct Verb {
 
 /* The first one is taken when none is given. */
 static const Verb verbs[] = {
-        { "status", 0, 1, NULL, 0, false, verb_status },
+        { "status", 0, 1, NULL, OPTIONS_STATUS, false, verb_status },
         { "start", 0, 0, NULL, OPTIONS_START, false, verb_start },
         { "mark", 1, 1, "one text, in quotes", 0, false, verb_mark },
         { "stop", 0, 0, NULL, OPTIONS_STOP, false, verb_stop },
@@ -154,6 +159,7 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 { "buffer-size", required_argument, NULL, ARG_BUFFER_SIZE },
                 { "expect-events", required_argument, NULL, ARG_EXPECT_EVENTS },
                 { "keep", required_argument, NULL, ARG_KEEP },
+                { "follow", no_argument, NULL, 'f' },
                 { "wait", no_argument, NULL, ARG_WAIT },
                 { "force", no_argument, NULL, ARG_FORCE },
                 {},
@@ -162,10 +168,11 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
         const Verb *verb;
         int o;
 
-        while ((o = getopt_long(argc, argv, ":hjq", options, NULL)) >= 0) {
+        while ((o = getopt_long(argc, argv, ":fhjq", options, NULL)) >= 0) {
                 given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
                                 o == ARG_WAIT                    ? OPTIONS_STOP :
                                 o == ARG_FORCE                   ? OPTIONS_EXPORT :
+                                o == 'f'                         ? OPTIONS_STATUS :
                                                                    0;
                 switch (o) {
                 case 'h':
@@ -175,6 +182,9 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                         puts("mmiotracectl " PROJECT_VERSION);
                         *ret_verb = NULL;
                         return EXIT_SUCCESS;
+                case 'f':
+                        c->follow = true;
+                        break;
                 case 'q':
                         c->quiet = true;
                         break;

@@ -192,6 +192,15 @@ char *format_minute(uint64_t realtime_usec, char *buf, size_t size) {
         return buf;
 }
 
+char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size) {
+        time_t t = (time_t) (realtime_usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (!localtime_r(&t, &tm) || strftime(buf, size, "%H:%M:%S", &tm) == 0)
+                (void) snprintf(buf, size, "?");
+        return buf;
+}
+
 char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size) {
         (void) snprintf(buf, size, "%" PRIu64 ".%06" PRIu64, monotonic_usec / USEC_PER_SEC,
                         monotonic_usec % USEC_PER_SEC);

@@ -41,6 +41,10 @@ char *format_timestamp(uint64_t realtime_usec, char *buf, size_t size);
 char *format_minute(uint64_t realtime_usec, char *buf, size_t size);
 #define FORMAT_MINUTE(usec) format_minute((usec), (char[32]) {}, 32)
 
+/* "21:10:05", local time. */
+char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size);
+#define FORMAT_TIME_OF_DAY(usec) format_time_of_day((usec), (char[16]) {}, 16)
+
 /* Seconds the way the log writes them ("12.000345"), from microseconds of CLOCK_MONOTONIC. */
 char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size);
 #define FORMAT_LOG_TIME(usec) format_log_time((usec), (char[32]) {}, 32)

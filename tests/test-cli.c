@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "export.h"
+#include "follow.h"
 #include "session-page.h"
 #include "session-view.h"
 #include "table.h"
@@ -15,6 +16,8 @@ TestSuite(table, .fini = test_done);
 TestSuite(page, .fini = test_done);
 TestSuite(export, .fini = test_done);
 TestSuite(session_view, .fini = test_done);
+TestSuite(follow, .fini = test_done);
+TestSuite(screen, .fini = test_done);
 TestSuite(session_page, .fini = test_done);
 
 static void assert_escaped(const char *s, const char *expected) {
@@ -494,4 +497,60 @@ Test(session_page, warnings_are_paragraphs) {
                         "             in the log.\n"
                         "\n"
                         "    Warning: Tracing was switched off by somebody else.\n");
+}
+
+static void assert_lines(const SessionView *v, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        cr_assert_eq(setenv("TZ", "UTC", 1), 0);
+        tzset();
+        follow_print_heading(f);
+        follow_print_line(v, UINT64_C(1795295405) * USEC_PER_SEC, f);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+        /* An 80-column terminal does not break the heading. */
+        cr_assert_lt(strcspn(text, "\n"), 80);
+}
+
+Test(follow, table) {
+        SessionView v = empty_view("capturing");
+
+        assert_lines(&v,
+                        "TIME     EVENTS/s     EVENTS      READS     WRITES UNKNOWN     LOST FILL   LEFT\n"
+                        "21:10:05        0          0          0          0       0        0    -      -\n");
+        v.buffer_size_bytes = 444000000;
+        v.ring_fill_bytes = 44400000;
+        v.event_rate = 225000;
+        v.events = 1100030;
+        v.reads = 400000;
+        v.writes = 700018;
+        v.unknown = 12;
+        v.lost_events = 1234;
+        assert_lines(&v,
+                        "TIME     EVENTS/s     EVENTS      READS     WRITES UNKNOWN     LOST FILL   LEFT\n"
+                        "21:10:05   225000    1100030     400000     700018      12     1234  10%    40s\n");
+}
+
+static void assert_screen(const char *s, unsigned rows, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        screen_print(f, s, rows);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+}
+
+Test(screen, print) {
+        /* Each line is cleared only as it is written, and what was below the last one goes. */
+        assert_screen("one\ntwo\n\nlast\n", 4,
+                        "\033[H\033[?7l\033[Kone\n\033[Ktwo\n\033[K\n\033[Klast\033[J\033[?7h");
+        /* Too few rows: the last line stays. */
+        assert_screen("one\ntwo\n\nlast\n", 3,
+                        "\033[H\033[?7l\033[Kone\n\033[Ktwo\n\033[Klast\033[J\033[?7h");
+        assert_screen("one\nlast\n", 1, "\033[H\033[?7l\033[Klast\033[J\033[?7h");
 }
