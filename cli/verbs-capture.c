@@ -196,7 +196,9 @@ int verb_mark(Client *c, int argc, char *argv[]) {
                 return client_fail_bus(c, r, &error);
 
         if (c->json == JSON_OFF) {
-                puts(FORMAT_LOG_TIME(time_usec));
+                /* A person is told what the number is; a script gets just that. */
+                printf("%s%s%s\n", isatty(STDOUT_FILENO) ? "Marked at " : "", FORMAT_LOG_TIME(time_usec),
+                        isatty(STDOUT_FILENO) ? "." : "");
                 return EXIT_SUCCESS;
         }
         /* Not NULL, unless a session began between the two calls. */

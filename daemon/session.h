@@ -103,6 +103,8 @@ typedef struct Session {
         Worker *worker;         /* arms, later restores */
         Worker *bind, *drain, *tally;
         Job *job;               /* that seals it */
+        bool announced;         /* others have heard of it: not before the checks let it pass */
+        Error start_error;      /* why it did not begin, to be told once the machine is restored */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
 } Session;

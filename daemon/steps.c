@@ -28,6 +28,15 @@ static int open_folder(const StepRequest *q, const char *name, int *ret) {
         return 0;
 }
 
+static void send_driver(FILE *out, const Driver *driver) {
+        if (driver->module)
+                worker_send(out, "MODULE", "%s", driver->module);
+        if (driver->version)
+                worker_send(out, "VERSION", "%s", driver->version);
+        STRV_FOREACH(device, driver->devices)
+                worker_send(out, "DEVICE", "%s", *device);
+}
+
 /* Tells what is known of the driver, and writes it down. Called again at the end, where more is bound. */
 static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, Error *error) {
         _cleanup_free_ char *ids = NULL, *device_name = NULL, *name = NULL;
@@ -40,14 +49,8 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
                                 driver);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save the description of the machine");
-        if (driver) {
-                if (driver->module)
-                        worker_send(out, "MODULE", "%s", driver->module);
-                if (driver->version)
-                        worker_send(out, "VERSION", "%s", driver->version);
-                STRV_FOREACH(device, driver->devices)
-                        worker_send(out, "DEVICE", "%s", *device);
-        }
+        if (driver)
+                send_driver(out, driver);
         (void) metadata_main_device(q->context->sys_root, driver, &ids, &device_name);
         r = archive_name(ids, device_name, driver ? driver->name : NULL, driver ? driver->version : NULL, q->started_usec,
                         &name);
@@ -191,6 +194,18 @@ int step_bind(FILE *out, void *userdata) {
                         break;
                 }
         }
+        return worker_send_result(out, r, &error);
+}
+
+int step_look(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &error);
+        if (r >= 0)
+                send_driver(out, driver);
         return worker_send_result(out, r, &error);
 }
 

@@ -4,6 +4,8 @@
 
 #include <poll.h>
 
+#include <fcntl.h>
+
 #include "fixture.h"
 
 static Fixture fixture;
@@ -134,20 +136,28 @@ Test(session, ring_never_sized) {
 
 Test(session, ids_are_not_reused) {
         Fixture *f = &fixture;
-        _cleanup_free_ char *first = NULL, *second = NULL;
+        _cleanup_free_ char *first = NULL, *second = NULL, *third = NULL, *gone = NULL;
 
         daemon_start(f);
         first = capture(f);
         session_stop(f);
-        /* Takes an id, and is gone. */
+        /* What is refused was never a session. */
         assert_error(session_start(f, 1, "driver", "s", "nosuchdriver"), "NoSuchDriver");
-        daemon_stop(f);
-
-        daemon_start(f);
+        cr_assert_not(strv_contains(f->signals, "SessionNew " BUS_PATH_SESSION "/_2"));
         machine_list_clocks(&f->machine);
         second = capture(f);
+        session_stop(f);
+        daemon_stop(f);
+
+        /* Gone with all that it had, and its id with it. */
+        gone = below(f->machine.tree.root, "state/sessions/2");
+        cr_assert_eq(remove_tree_at(AT_FDCWD, gone), 0);
+        daemon_start(f);
+        machine_list_clocks(&f->machine);
+        third = capture(f);
         cr_assert_str_eq(first, BUS_PATH_SESSION "/_1");
-        cr_assert_str_eq(second, BUS_PATH_SESSION "/_3");
+        cr_assert_str_eq(second, BUS_PATH_SESSION "/_2");
+        cr_assert_str_eq(third, BUS_PATH_SESSION "/_3");
         daemon_stop(f);
 }
 
