@@ -16,6 +16,8 @@
 #include "tracer.h"
 
 #define MARKS_MAX 100000
+/* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
+#define DRAIN_DEATHS_MAX 16
 
 static const char *const states[_SESSION_STATE_MAX] = {
         [SESSION_CHECKING] = "checking",
@@ -518,14 +520,20 @@ static void restore(Session *s) {
         }
 }
 
+static int spawn_drain(Session *s);
+
 /* The drain has ended: because it was told to, or because it could not go on. */
 static void on_drained(const Error *error, void *userdata) {
         Session *s = userdata;
         bool arming = s->state == SESSION_ARMING;
 
+        s->drain = worker_free(s->drain);
+        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < DRAIN_DEATHS_MAX && spawn_drain(s) >= 0) {
+                log_failure(s, -EIO, error->text);
+                return;
+        }
         (void) session_update_counters(s);
         stop_watching_counters(s);
-        s->drain = worker_free(s->drain);
         s->tally = worker_free(s->tally);
         close_pipes(s);
         s->n_rate = s->ring_bytes = 0;
@@ -654,28 +662,36 @@ static void on_tally_done(const Error *error, void *userdata) {
         s->tally = worker_free(s->tally);
 }
 
+/* The drain, or the next one after it was killed: everything that it had taken is in the pipes and the segments. */
+static int spawn_drain(Session *s) {
+        StepRequest request = step_request(s);
+        int fds[2], r;
+
+        s->control_fd = safe_close(s->control_fd);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        s->control_fd = fds[0];
+        request.control_fd = fds[1];
+        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        safe_close(fds[1]);
+        return r;
+}
+
 static int start_drain(Session *s) {
         StepRequest request;
-        int fds[2], r;
+        int r;
 
         s->counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (s->counters == MAP_FAILED) {
                 s->counters = NULL;
                 return -errno;
         }
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-                return -errno;
-        s->control_fd = fds[0];
         r = open_pipes(s);
-        if (r >= 0) {
-                request = step_request(s);
-                request.control_fd = fds[1];
-                r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
-        }
-        safe_close(fds[1]);
+        if (r >= 0)
+                r = spawn_drain(s);
         if (r < 0)
                 return r;
-        request.control_fd = -EBADF;
+        request = step_request(s);
         r = start_step(s, "tally", step_tally, &request, on_tally_line, on_tally_done, &s->tally);
         if (r < 0)
                 log_failure(s, r, "reads and writes are not counted while it runs");

@@ -49,9 +49,16 @@ drain_pid() {
     pgrep -P "$(main_pid)" -x drain
 }
 
+daemon_state() {
+    busctl get-property org.freedesktop.MmioTrace /org/freedesktop/MmioTrace org.freedesktop.MmioTrace1.Manager State
+}
+
 daemon_is_idle() {
-    [ "$(busctl get-property org.freedesktop.MmioTrace /org/freedesktop/MmioTrace \
-        org.freedesktop.MmioTrace1.Manager State)" = 's "idle"' ]
+    [ "$(daemon_state)" = 's "idle"' ]
+}
+
+daemon_captures() {
+    [ "$(daemon_state)" = 's "capturing"' ]
 }
 
 e1000e_interface() {

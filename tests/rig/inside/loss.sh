@@ -71,26 +71,24 @@ case_loss() {
     end "$1"
 }
 
-# The kernel tells the count of a gap in what is left over of the page behind it. Accesses alone always leave enough;
-# with marks of this length among them, often nothing is.
+# The kernel tells the count of a gap in what is left over of the page behind it. Accesses alone always leave enough; a
+# page full of marks of this length, 40 bytes each in the ring, leaves nothing.
 case_uncounted() {
-    local n=0
+    local round n
     start newest 131072
-    wait_for 60 drain_pid >/dev/null || give_up "there is no drain"
-    drain=$(drain_pid)
-    kmod_write uncounted count=200000 &
-    writer=$!
-    while [ -d "/proc/$writer" ]; do
-        kill -STOP "$drain"
-        for _ in {1..150}; do
-            printf 'm%04d\n' "$n"
-            n=$((n + 1))
+    kmod_write uncounted count=300
+    for round in 1 2 3 4; do
+        stop_drain
+        kmod_write uncounted "first=$((300 + (round - 1) * 1000)) count=1000"
+        # One write for each mark.
+        for ((n = 0; n < 8000; n++)); do
+            echo 123456789012345
         done >"$tracing/trace_marker"
         kill -CONT "$drain"
-        sleep 0.3
+        wait_for 60 is_drained
     done
-    wait "$writer"
-    echo "$n" >/out/uncounted.marks
+    kmod_write uncounted first=4300 count=100
+    echo 32000 >/out/uncounted.marks
     end uncounted
 }
 
