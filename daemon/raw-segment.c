@@ -59,11 +59,17 @@ static int find_last(RawSegment *s, bool *ret_found) {
 }
 
 /* A tail that was prepared and not read into has a header of zeros, which no page of the kernel has. */
-static int skip_empty_tail(RawSegment *s) {
+static int skip_empty_tail(RawSegment *s, int pipe_fd) {
         uint64_t header[2];
+        int waiting;
         ssize_t n;
 
-        /* A page that was cut off by a full disk: what follows begins on a boundary again. */
+        if (ioctl(pipe_fd, FIONREAD, &waiting) < 0)
+                return -errno;
+        /* A sub-buffer of several pages can have been cut between them: the rest of it comes first out of the pipe. */
+        if ((uint64_t) waiting % s->subbuf_bytes != 0)
+                return 0;
+        /* Cut off by a full disk: what follows begins on a boundary again. */
         s->end_bytes -= s->end_bytes % s->subbuf_bytes;
         if (s->end_bytes == 0)
                 return 0;
@@ -102,7 +108,7 @@ static int load_loss(RawSegment *s) {
         return 0;
 }
 
-int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, RawSegment **ret) {
+int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, int pipe_fd, RawSegment **ret) {
         _cleanup_(raw_segment_freep) RawSegment *s = calloc(1, sizeof(RawSegment));
         bool found = false;
         int r;
@@ -114,7 +120,7 @@ int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, RawSegment
         if (r >= 0)
                 r = open_number(s, found ? 0 : O_CREAT | O_EXCL);
         if (r >= 0)
-                r = skip_empty_tail(s);
+                r = skip_empty_tail(s, pipe_fd);
         if (r >= 0)
                 r = load_loss(s);
         if (r < 0)

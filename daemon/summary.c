@@ -182,6 +182,9 @@ static void print_facts(FILE *f, struct json_object *session, const TraceTotals 
         else
                 fprintf(f, "THE TRACE IS NOT COMPLETE: %" PRIu64 " events were lost; %" PRIu64 " gaps in the log show where.\n",
                         n_lost, t->n_gaps);
+        if (n_lost > 0 && streq(json_get_string(session, "keep"), "oldest"))
+                fputs("The full ring buffer refused them (--keep=oldest): a line of loss stands behind the batch of events in which "
+                      "they were refused, so they belong somewhere between it and the line of loss before.\n", f);
         fputs("The log holds the accesses of every driver that mapped something during the session, not of this one only.\n", f);
         if (!isempty(json_get_string(session, "result_text")))
                 fprintf(f, "The session did not end as it should: %s\n", json_get_string(session, "result_text"));

@@ -163,7 +163,7 @@ Test(worker, killed) {
 
         run_to_end(&h, die);
         cr_assert_eq(strv_length(h.lines), 1);
-        cr_assert_eq(h.code, ERROR_FAILED);
+        cr_assert_eq(h.code, ERROR_PROCESS_DIED);
         cr_assert(strstr(h.text, "signal 9"), "%s", h.text);
 }
 
