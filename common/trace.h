@@ -19,6 +19,9 @@ typedef struct TraceTotals {
         uint64_t first_ns, last_ns;
 } TraceTotals;
 
+/* Counts an event or a gap. */
+void trace_totals_add(TraceTotals *totals, const Record *record);
+
 typedef struct Trace Trace;
 
 /* The format is copied. */

@@ -7,6 +7,7 @@
 
 #include "blind.h"
 #include "tally.h"
+#include "text-trace.h"
 
 #define WAKE_MSEC 1000
 #define BATCH_PAGES 64
@@ -35,13 +36,20 @@ static void tally_done(Tally *t) {
         free(t->batch);
 }
 
-static int count_page(Tally *t, const uint8_t *page) {
+static int count_record(Tally *t, const Record *record) {
         _Atomic uint64_t *const counts[] = {
                 [RECORD_READ] = &t->counters->n_reads,
                 [RECORD_WRITE] = &t->counters->n_writes,
                 [RECORD_UNKNOWN] = &t->counters->n_unknown,
                 [RECORD_MAP] = &t->counters->n_maps,
         };
+
+        if ((size_t) record->type < ELEMENTS(counts) && counts[record->type])
+                atomic_fetch_add_explicit(counts[record->type], 1, memory_order_relaxed);
+        return blind_record(t->blind, record);
+}
+
+static int count_page(Tally *t, const uint8_t *page) {
         RingEvent event;
         Record record;
         RingPage p;
@@ -51,9 +59,7 @@ static int count_page(Tally *t, const uint8_t *page) {
         while (r > 0 && (r = ring_page_next(&p, &event)) > 0) {
                 if (ring_event_to_record(&t->format, &event, &record) <= 0)
                         continue;
-                if ((size_t) record.type < ELEMENTS(counts) && counts[record.type])
-                        atomic_fetch_add_explicit(counts[record.type], 1, memory_order_relaxed);
-                r = blind_record(t->blind, &record);
+                r = count_record(t, &record);
                 if (r < 0)
                         return r;
                 r = 1;
@@ -113,36 +119,60 @@ static int count_batch(Tally *t, Stream *s) {
         return 1;
 }
 
-int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
-        void (*warn)(const char *text, void *userdata), void *userdata) {
-        _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
-        const struct sched_param none = {};
+static int tally_text(Tally *t) {
+        _cleanup_(text_trace_freep) TextTrace *trace = NULL;
+        Record record;
+        int r;
+
+        r = text_trace_new(t->raw_fd, true, &trace);
+        while (r >= 0) {
+                while ((r = text_trace_next(trace, &record)) > 0) {
+                        r = count_record(t, &record);
+                        if (r < 0)
+                                return r;
+                }
+                if (r == 0)
+                        (void) poll(NULL, 0, WAKE_MSEC);
+        }
+        return r;
+}
+
+static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
 
-        if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-                return -errno;
-        formats_fd = openat(raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        formats_fd = openat(t->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
-        r = ring_format_load(formats_fd, &t.format);
+        r = ring_format_load(formats_fd, &t->format);
         if (r < 0)
                 return r;
-        r = blind_new(warn, userdata, &t.blind);
-        if (r < 0)
-                return r;
-        t.batch = malloc(BATCH_PAGES * t.format.subbuf_bytes);
-        t.streams = calloc(n_pipes, sizeof(Stream));
-        if (!t.batch || !t.streams)
+        t->batch = malloc(BATCH_PAGES * t->format.subbuf_bytes);
+        t->streams = calloc(n_pipes, sizeof(Stream));
+        if (!t->batch || !t->streams)
                 return -ENOMEM;
         for (size_t i = 0; i < n_pipes; i++)
-                t.streams[t.n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
+                t->streams[t->n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
 
         for (;;) {
-                for (size_t i = 0; i < t.n_streams; i++)
-                        while ((r = count_batch(&t, t.streams + i)) != 0)
+                for (size_t i = 0; i < t->n_streams; i++)
+                        while ((r = count_batch(t, t->streams + i)) != 0)
                                 if (r < 0)
                                         return r;
                 (void) poll(NULL, 0, WAKE_MSEC);
         }
+}
+
+int tally_run(int raw_fd, bool text, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
+        void (*warn)(const char *text, void *userdata), void *userdata) {
+        _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
+        const struct sched_param none = {};
+        int r;
+
+        if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+                return -errno;
+        r = blind_new(warn, userdata, &t.blind);
+        if (r < 0)
+                return r;
+        return text ? tally_text(&t) : tally_pages(&t, pipes, n_pipes);
 }
