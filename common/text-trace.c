@@ -28,7 +28,6 @@ struct TextTrace {
         Note *notes;
         size_t n_notes, next_note;
         uint64_t n_given;       /* events that the kernel had given out at the opens so far */
-        uint64_t n_missing;     /* of these, told as lost */
         TraceTotals totals;
 };
 
@@ -65,7 +64,8 @@ static int load_notes(TextTrace *t) {
                 Note note = {};
 
                 /* The last line may have been cut by a crash. */
-                if (sscanf(line, "%u %" SCNu64 " %u %7s %" SCNu64, &note.segment, &note.offset, &note.cpu, kind, &note.count) != 5)
+                if (sscanf(line, "%u %" SCNu64 " %u %7s %" SCNu64, &note.segment, &note.offset, &note.cpu, kind,
+                                    &note.count) != 5)
                         continue;
                 note.is_read = streq(kind, "read");
                 if (!note.is_read && !streq(kind, "dropped"))
@@ -196,10 +196,10 @@ static int next_gap(TextTrace *t, bool at_end, Record *ret) {
 
                 if (note->is_read) {
                         t->n_given += note->added;
-                        if (!is_last_of_open(t, note) || t->n_given <= t->totals.n_events + t->n_missing)
+                        if (!is_last_of_open(t, note) || t->n_given <= t->totals.n_events + t->totals.n_unwritten)
                                 continue;
-                        n_lost = t->n_given - t->totals.n_events - t->n_missing;
-                        t->n_missing += n_lost;
+                        n_lost = t->n_given - t->totals.n_events - t->totals.n_unwritten;
+                        t->totals.n_unwritten += n_lost;
                 }
                 if (n_lost == 0)
                         continue;
@@ -212,7 +212,8 @@ static int next_gap(TextTrace *t, bool at_end, Record *ret) {
 
 /* Returns 1 with the line's record, 0 if it is one that no log has there. */
 static int line_to_record(TextTrace *t, const char *line, size_t bytes, Record *ret) {
-        if (record_parse(line, bytes, ret) < 0 || ((ret->type == RECORD_VERSION || ret->type == RECORD_PCIDEV) && !t->in_head))
+        if (record_parse(line, bytes, ret) < 0 ||
+            ((ret->type == RECORD_VERSION || ret->type == RECORD_PCIDEV) && !t->in_head))
                 *ret = (Record) { .type = RECORD_OTHER, .text = line, .text_bytes = bytes };
         if (ret->type == RECORD_VERSION || ret->type == RECORD_PCIDEV || ret->type == RECORD_LOST_REPORT)
                 return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The seal worker: turns the raw segments, or those of text, of the session in the current folder into the log, and the log with what is
- * known of machine and session into the archive. It reports to the daemon by KEY=VALUE lines on standard output, and
- * is safe to be run again from the start: the raw segments go last. */
+/* The seal worker: turns the segments of the session in the current folder, of pages or of text, into the log, and the
+ * log with what is known of machine and session into the archive. It reports to the daemon by KEY=VALUE lines on
+ * standard output, and is safe to be run again from the start: the segments go last. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -155,8 +155,9 @@ static int warn_of_others(const TraceTotals *totals, char ***warnings) {
 
         if (totals->n_by_type[RECORD_OTHER] == 0)
                 return 0;
-        if (asprintf(&text, "%" PRIu64 " lines that the kernel printed are no records, such as the later lines of a mark that another "
-                                    "program wrote; the log has them as they are.", totals->n_by_type[RECORD_OTHER]) < 0) {
+        if (asprintf(&text,
+                            "%" PRIu64 " lines that the kernel printed are no records, such as the later lines of a mark that "
+                            "another program wrote; the log has them as they are.", totals->n_by_type[RECORD_OTHER]) < 0) {
                 text = NULL;
                 return -ENOMEM;
         }
@@ -293,7 +294,7 @@ static int seal(unsigned level, Error *error) {
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the log");
 
-        n_lost = MAX(totals.n_lost, n_lost);
+        n_lost = MAX(totals.n_lost, n_lost + totals.n_unwritten);
         r = write_archive(dir_fd, log_fd, &totals, n_lost, segments, warnings, &archive_bytes, &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");

@@ -138,11 +138,12 @@ static int choose_source(const StepRequest *q, FILE *out, Error *error) {
                 r = ring_format_load(formats_fd, &format);
         if (r < 0 && source == SOURCE_RAW)
                 return error_set(error, ERROR_NOT_SUPPORTED,
-                                "The pages of this kernel's ring buffer have a form that mmiotraced does not know; with Source=auto or "
-                                "Source=text in [Capture] of mmiotraced.conf it captures what the kernel prints instead.");
+                                "The pages of this kernel's ring buffer have a form that mmiotraced does not know; with "
+                                "Source=auto or Source=text in [Capture] of mmiotraced.conf it captures what the kernel "
+                                "prints instead.");
         if (r < 0 && source == SOURCE_AUTO)
-                worker_send(out, "WARNING", "The pages of this kernel's ring buffer have a form that mmiotraced does not know, so it "
-                                "captures what the kernel prints: that slows the driver down more.");
+                worker_send(out, "WARNING", "The pages of this kernel's ring buffer have a form that mmiotraced does not know, "
+                                "so it captures what the kernel prints: that slows the driver down more.");
         worker_send(out, "SOURCE", "%s", source == SOURCE_TEXT || r < 0 ? "text" : "raw");
         return 0;
 }

@@ -36,7 +36,8 @@ struct TextSource {
 };
 
 static int fail_write(int r, Error *error) {
-        return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the captured text to disk");
+        return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                        "Cannot write the captured text to disk");
 }
 
 static int begin_segment(TextSource *t) {
@@ -99,8 +100,8 @@ static int note_dropped(TextSource *t, uint64_t offset, size_t i, uint64_t n_dro
 
         if (n_dropped == t->n_noted[i])
                 return 0;
-        l = snprintf(line, sizeof line, "%u %" PRIu64 " %u dropped %" PRIu64 "\n", t->number, offset, t->request->pipes[i].cpu,
-                        n_dropped);
+        l = snprintf(line, sizeof line, "%u %" PRIu64 " %u dropped %" PRIu64 "\n", t->number, offset,
+                        t->request->pipes[i].cpu, n_dropped);
         t->n_noted[i] = n_dropped;
         return write_all(t->loss_fd, line, (size_t) l);
 }
