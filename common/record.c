@@ -146,6 +146,9 @@ size_t record_format(const Record *r, char *buf, size_t size) {
         case RECORD_PCIDEV:
                 p = put_string(PUT_LITERAL(p, "PCIDEV "), r->text, r->text_bytes);
                 break;
+        case RECORD_OTHER:
+                p = put_string(p, r->text, r->text_bytes);
+                break;
         default:
                 return 0;
         }

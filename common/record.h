@@ -20,6 +20,7 @@ typedef enum RecordType {
         RECORD_LOST_REPORT, /* "MARK 0.000000 Lost n events.": the kernel's late report of a loss somewhere before */
         RECORD_VERSION,
         RECORD_PCIDEV,
+        RECORD_OTHER,       /* a line of a text source that is none of these; never parsed as such */
         _RECORD_TYPE_MAX,
         _RECORD_TYPE_INVALID = -EINVAL,
 } RecordType;
@@ -37,7 +38,8 @@ typedef struct Record {
         uint64_t virt;          /* map */
         uint64_t length_bytes;  /* map */
         uint64_t lost;          /* gaps */
-        const char *text;       /* mark: its text with its own newline; version, pcidev: behind the keyword. Borrowed */
+        const char *text;       /* mark: its text with its own newline; version, pcidev: behind the keyword; other: the
+                                 * line. Borrowed */
         size_t text_bytes;
 } Record;
 

@@ -398,7 +398,7 @@ static int stream_next_record(Trace *t, Stream *s) {
         }
 }
 
-static void count(TraceTotals *totals, const Record *r) {
+void trace_totals_add(TraceTotals *totals, const Record *r) {
         totals->n_by_type[r->type]++;
         if (r->type == RECORD_LOST) {
                 totals->n_gaps++;
@@ -431,7 +431,7 @@ int trace_next(Trace *t, Record *ret) {
         if (!first)
                 return 0;
         first->pending = false;
-        count(&t->totals, &first->record);
+        trace_totals_add(&t->totals, &first->record);
         *ret = first->record;
         return 1;
 }

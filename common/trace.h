@@ -11,6 +11,7 @@ typedef struct TraceTotals {
         uint64_t n_events;      /* reads, writes, unknown, maps, unmaps, marks */
         uint64_t n_by_type[_RECORD_TYPE_MAX];
         uint64_t n_lost;        /* sum of the gaps that have a count */
+        uint64_t n_unwritten;   /* of these, what a reader of text had taken from the kernel when it was killed */
         uint64_t n_gaps;
         uint64_t n_gaps_uncounted;
         uint64_t n_torn_pages;  /* unreadable, or cut by the end of their file; what could be read of them is kept */
@@ -18,6 +19,9 @@ typedef struct TraceTotals {
         uint64_t n_raw_bytes;   /* read so far */
         uint64_t first_ns, last_ns;
 } TraceTotals;
+
+/* Counts an event or a gap. */
+void trace_totals_add(TraceTotals *totals, const Record *record);
 
 typedef struct Trace Trace;
 

@@ -33,6 +33,17 @@ static int parse_buffer_size(const char *value, Config *c) {
         return parse_size(value, &c->buffer_bytes);
 }
 
+static int parse_source(const char *value, Config *c) {
+        static const char *const sources[] = { [SOURCE_AUTO] = "auto", [SOURCE_RAW] = "raw", [SOURCE_TEXT] = "text" };
+
+        for (size_t i = 0; i < ELEMENTS(sources); i++)
+                if (streq(value, sources[i])) {
+                        c->source = (CaptureSource) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 static int parse_level(const char *value, Config *c) {
         uint64_t level;
 
@@ -47,6 +58,7 @@ static const struct {
         int (*parse)(const char *value, Config *config);
 } keys[] = {
         { "Capture", "BufferSize", parse_buffer_size },
+        { "Capture", "Source", parse_source },
         { "Seal", "Level", parse_level },
 };
 

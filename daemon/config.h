@@ -5,8 +5,16 @@
 
 #include "util.h"
 
+/* How the trace is taken from the kernel. */
+typedef enum CaptureSource {
+        SOURCE_AUTO,            /* by pages where they are understood */
+        SOURCE_RAW,             /* pages of the ring buffer, decoded when the session is sealed */
+        SOURCE_TEXT,            /* as the kernel prints it */
+} CaptureSource;
+
 typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
+        CaptureSource source;   /* [Capture] Source= */
         unsigned seal_level;    /* [Seal] Level= */
 } Config;
 

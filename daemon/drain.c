@@ -10,6 +10,7 @@
 #include "drain.h"
 #include "names.h"
 #include "raw-segment.h"
+#include "text-source.h"
 #include "tracer.h"
 
 /* As much as goes through the pipe at once; the kernel's limit for a pipe of root is higher. */
@@ -29,7 +30,7 @@
 typedef struct Source {
         const DrainPipe *pipe;
         int ring_fd;
-        RawSegment *segment;
+        RawSegment *segment;    /* NULL: the text source has its own */
         TracerStats stats;
 } Source;
 
@@ -38,6 +39,7 @@ typedef struct Drain {
         Error *error;
         Source *sources;
         size_t n_sources;
+        TextSource *text;
         uint64_t subbuf_bytes;
         uint64_t stats_usec, n_stats_events;
         char *clocks;
@@ -51,6 +53,7 @@ static void drain_done(Drain *d) {
                 raw_segment_free(d->sources[i].segment);
         }
         free(d->sources);
+        text_source_free(d->text);
         free(d->clocks);
 }
 
@@ -76,6 +79,9 @@ static int open_sources(Drain *d) {
                 s->ring_fd = tracefs_instance_file_open(NULL, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
                 if (s->ring_fd < 0)
                         return error_set_errno(d->error, ERROR_READER_BUSY, -errno, "Cannot open %s", name);
+                /* Then it is only asked how full it is. */
+                if (q->text)
+                        continue;
                 /* Smaller pipes work as well. */
                 (void) fcntl(s->pipe->write_fd, F_SETPIPE_SZ, (int) PIPE_BYTES);
                 r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, s->pipe->read_fd, &s->segment);
@@ -92,6 +98,8 @@ static int open_sources(Drain *d) {
 static int note_loss(Drain *d, Source *s) {
         int r;
 
+        if (!s->segment)
+                return 0;
         r = raw_segment_note_loss(s->segment, s->stats.n_overrun, s->stats.n_dropped);
         return r < 0 ? fail_write(d, r) : 0;
 }
@@ -136,10 +144,16 @@ static int drain_source(Drain *d, Source *s) {
         return 0;
 }
 
+/* Returns 1 if there is more at once. */
 static int drain_all(Drain *d) {
         uint64_t bytes = 0;
         int r;
 
+        if (d->text) {
+                r = text_source_take(d->text, d->error);
+                atomic_store(&d->request->counters->n_raw_bytes, text_source_total_bytes(d->text));
+                return r;
+        }
         for (size_t i = 0; i < d->n_sources; i++) {
                 r = drain_source(d, d->sources + i);
                 if (r < 0)
@@ -224,7 +238,8 @@ static int finish(Drain *d) {
         for (unsigned i = 0; i < SETTLE_ROUNDS && n_entries > 0; i++) {
                 if (i > 0)
                         (void) poll(NULL, 0, SETTLE_MSEC);
-                r = drain_all(d);
+                while ((r = drain_all(d)) > 0)
+                        ;
                 if (r < 0)
                         return r;
                 r = read_stats(d, &n_entries);
@@ -235,12 +250,10 @@ static int finish(Drain *d) {
                 return error_set(d->error, ERROR_KERNEL,
                                 "%" PRIu64 " events are left in the ring buffer, and the kernel does not give them out.",
                                 n_entries);
-        for (size_t i = 0; i < d->n_sources; i++) {
+        r = d->text ? text_source_finish(d->text) : 0;
+        for (size_t i = 0; i < d->n_sources && !d->text && r >= 0; i++)
                 r = raw_segment_finish(d->sources[i].segment);
-                if (r < 0)
-                        return fail_write(d, r);
-        }
-        return 0;
+        return r < 0 ? fail_write(d, r) : 0;
 }
 
 static int drain_until_stopped(Drain *d) {
@@ -255,17 +268,19 @@ static int drain_until_stopped(Drain *d) {
 
         for (;;) {
                 char byte;
+                bool more;
 
                 r = drain_all(d);
                 if (r < 0)
                         return r;
+                more = r > 0;
                 if (now_monotonic_usec() - d->stats_usec >= STATS_USEC) {
                         watch_settings(d);
                         r = read_stats(d, NULL);
                         if (r < 0)
                                 return r;
                 }
-                if (poll(fds, d->n_sources + 1, WAKE_MSEC) < 0 && errno != EINTR)
+                if (poll(fds, d->n_sources + 1, more ? 0 : WAKE_MSEC) < 0 && errno != EINTR)
                         return -errno;
                 if (fds[0].revents == 0)
                         continue;
@@ -276,19 +291,28 @@ static int drain_until_stopped(Drain *d) {
         }
 }
 
-int drain_run(const DrainRequest *request, Error *error) {
-        _cleanup_(drain_done) Drain d = { .request = request, .error = error };
+static int load_subbuf_size(Drain *d) {
         _cleanup_close_ int formats_fd = -EBADF;
         RingFormat format;
         int r;
 
-        formats_fd = openat(request->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        formats_fd = openat(d->request->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
         r = ring_format_load(formats_fd, &format);
         if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "The kernel describes its ring buffer in an unknown way");
-        d.subbuf_bytes = format.subbuf_bytes;
+                return error_set_errno(d->error, ERROR_KERNEL, r, "The kernel describes its ring buffer in an unknown way");
+        d->subbuf_bytes = format.subbuf_bytes;
+        return 0;
+}
+
+int drain_run(const DrainRequest *request, Error *error) {
+        _cleanup_(drain_done) Drain d = { .request = request, .error = error };
+        int r;
+
+        r = request->text ? text_source_open(request, &d.text, error) : load_subbuf_size(&d);
+        if (r < 0)
+                return r;
         r = open_sources(&d);
         if (r < 0)
                 return r;

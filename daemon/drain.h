@@ -41,6 +41,7 @@ typedef struct DrainRequest {
         size_t n_pipes;
         int raw_fd;                     /* folder of the raw segments, with formats/ in it */
         int control_fd;
+        bool text;                      /* by the text source, see text-source.h, instead of the pages */
         bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
         DrainCounters *counters;
         void (*ready)(void *userdata);  /* all rings are open */

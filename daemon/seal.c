@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The seal worker: turns the raw segments of the session in the current folder into the log, and the log with what is
- * known of machine and session into the archive. It reports to the daemon by KEY=VALUE lines on standard output, and
- * goes on behind the last complete segment of the log when it is run again: the raw segments go last. */
+/* The seal worker: turns the segments of the session in the current folder, of pages or of text, into the log, and the
+ * log with what is known of machine and session into the archive. It reports to the daemon by KEY=VALUE lines on
+ * standard output, and goes on behind the last complete segment of the log when it is run again: what was captured goes
+ * last. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include "pcidev.h"
 #include "report.h"
 #include "summary.h"
+#include "text-trace.h"
 #include "trace.h"
 
 #define SEGMENT_MAX_BYTES (128 * MIB)
@@ -116,25 +118,70 @@ static void add_warning(const char *text, void *userdata) {
                 worker_send(stdout, "WARNING", "%s", text);
 }
 
-static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, TraceTotals *ret, char ***warnings) {
+/* The session's trace, whichever source it came from. */
+typedef struct Reader {
+        Trace *trace;
+        TextTrace *text;
+} Reader;
+
+static void reader_done(Reader *reader) {
+        trace_free(reader->trace);
+        text_trace_free(reader->text);
+}
+
+static int reader_open(bool text, int raw_fd, Reader *ret, Error *error) {
+        _cleanup_close_ int formats_fd = -EBADF;
+        RingFormat format;
+        int r;
+
+        if (text)
+                return text_trace_new(raw_fd, false, &ret->text);
+        formats_fd = open_folder(SESSION_FORMATS_DIR);
+        r = formats_fd < 0 ? formats_fd : ring_format_load(formats_fd, &format);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "The formats of the kernel's events were not saved or are not understood");
+        r = trace_new(&format, &ret->trace);
+        return r < 0 ? r : trace_add_folder(ret->trace, raw_fd);
+}
+
+static int reader_next(Reader *reader, Record *ret) {
+        return reader->text ? text_trace_next(reader->text, ret) : trace_next(reader->trace, ret);
+}
+
+static const TraceTotals *reader_totals(const Reader *reader) {
+        return reader->text ? text_trace_totals(reader->text) : trace_totals(reader->trace);
+}
+
+/* Only text has them. */
+static int warn_of_others(const TraceTotals *totals, char ***warnings) {
+        _cleanup_free_ char *text = NULL;
+
+        if (totals->n_by_type[RECORD_OTHER] == 0)
+                return 0;
+        if (asprintf(&text,
+                            "%" PRIu64 " lines that the kernel printed are no records, such as the later lines of a mark that "
+                            "another program wrote; the log has them as they are.", totals->n_by_type[RECORD_OTHER]) < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        add_warning(text, warnings);
+        return 0;
+}
+
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, TraceTotals *ret, char ***warnings) {
         _cleanup_(blind_freep) Blind *blind = NULL;
-        _cleanup_(trace_freep) Trace *trace = NULL;
         uint64_t size_bytes = 0, told_usec = 0;
         Record record;
         int r;
 
         r = raw_size(raw_fd, &size_bytes);
         if (r >= 0)
-                r = trace_new(format, &trace);
-        if (r >= 0)
-                r = trace_add_folder(trace, raw_fd);
-        if (r >= 0)
                 r = blind_new(add_warning, warnings, &blind);
         if (r >= 0)
                 r = write_head(log);
         if (r < 0)
                 return r;
-        for (uint64_t n = 0; (r = trace_next(trace, &record)) > 0; n++) {
+        for (uint64_t n = 0; (r = reader_next(reader, &record)) > 0; n++) {
                 r = log_writer_record(log, &record);
                 if (r >= 0)
                         r = blind_record(blind, &record);
@@ -143,14 +190,14 @@ static int write_log(int raw_fd, const RingFormat *format, LogWriter *log, Trace
                 if (n % 4096 == 0 && now_monotonic_usec() - told_usec > PROGRESS_USEC) {
                         told_usec = now_monotonic_usec();
                         worker_send(stdout, "PROGRESS", "%.3f",
-                                        LOG_SHARE * (double) trace_totals(trace)->n_raw_bytes / (double) MAX(size_bytes, UINT64_C(1)));
+                                        LOG_SHARE * (double) reader_totals(reader)->n_raw_bytes / (double) MAX(size_bytes, UINT64_C(1)));
                 }
         }
         if (r < 0)
                 return r;
         blind_finish(blind);
-        *ret = *trace_totals(trace);
-        return 0;
+        *ret = *reader_totals(reader);
+        return warn_of_others(ret, warnings);
 }
 
 /* Those of the session, and those that only its log has shown. */
@@ -201,15 +248,21 @@ static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint
                         json_get_u64(session, "start_realtime_usec") / USEC_PER_SEC, ret_bytes, ret_log_bytes);
 }
 
-/* What the kernel counted as lost when the recording ended, which the session's file holds since then. */
-static uint64_t kernel_lost(void) {
+/* What the session's file says since the recording ended: the source, and what the kernel counted as lost. */
+static int read_session(bool *ret_text, uint64_t *ret_n_lost) {
         _cleanup_json_ struct json_object *session = NULL;
         _cleanup_free_ char *text = NULL;
+        int r;
 
-        if (read_file_at(AT_FDCWD, SESSION_FILE, 64 * MIB, &text, NULL) < 0)
-                return 0;
+        r = read_file_at(AT_FDCWD, SESSION_FILE, 64 * MIB, &text, NULL);
+        if (r < 0)
+                return r;
         session = json_tokener_parse(text);
-        return session ? json_get_u64(session, "lost_events") : 0;
+        if (!session)
+                return -EBADMSG;
+        *ret_text = streq(json_get_string(session, "source"), "text");
+        *ret_n_lost = json_get_u64(session, "lost_events");
+        return 0;
 }
 
 typedef struct Result {
@@ -254,6 +307,8 @@ static int finish(int raw_fd) {
         worker_send(stdout, "PROGRESS", "1");
         r = remove_files(raw_fd, ".raw");
         if (r >= 0)
+                r = remove_files(raw_fd, ".log");
+        if (r >= 0)
                 r = remove_files(raw_fd, ".loss");
         if (r < 0)
                 worker_send(stdout, "WARNING", "The raw segments could not be removed: %s", strerrordesc_np(-r));
@@ -261,22 +316,24 @@ static int finish(int raw_fd) {
 }
 
 static int seal(unsigned level, Error *error) {
-        _cleanup_close_ int raw_fd = open_folder(SESSION_RAW_DIR), log_fd = open_folder(SESSION_LOG_DIR),
-                        formats_fd = open_folder(SESSION_FORMATS_DIR), dir_fd = open_folder(".");
+        _cleanup_close_ int raw_fd = open_folder(SESSION_RAW_DIR), log_fd = open_folder(SESSION_LOG_DIR), dir_fd = open_folder(".");
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
+        _cleanup_(reader_done) Reader reader = {};
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost;
         _cleanup_strv_ char **segments = NULL, **warnings = NULL;
         TraceTotals totals;
-        RingFormat format;
+        bool text;
         int r;
 
-        if (raw_fd < 0 || log_fd < 0 || formats_fd < 0 || dir_fd < 0)
+        if (raw_fd < 0 || log_fd < 0 || dir_fd < 0)
                 return error_set(error, ERROR_FAILED, "The session's folder is not complete.");
         if (faccessat(dir_fd, SEAL_RESULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 return finish(raw_fd);
-        r = ring_format_load(formats_fd, &format);
+        r = read_session(&text, &n_lost);
+        if (r >= 0)
+                r = reader_open(text, raw_fd, &reader, error);
         if (r < 0)
-                return error_set_errno(error, ERROR_FAILED, r, "The formats of the kernel's events were not saved or are not understood");
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot read what was captured");
         r = log_writer_new(log_fd, &(LogWriterOptions) {
                                 .level = level,
                                 .threads = 0,
@@ -284,13 +341,13 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = SEGMENT_MAX_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(raw_fd, &format, log, &totals, &warnings);
+                r = write_log(raw_fd, &reader, log, &totals, &warnings);
         if (r >= 0)
                 r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the log");
 
-        n_lost = MAX(totals.n_lost, kernel_lost());
+        n_lost = MAX(totals.n_lost, n_lost + totals.n_unwritten);
         r = write_archive(dir_fd, log_fd, &totals, n_lost, segments, warnings, &archive_bytes, &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");

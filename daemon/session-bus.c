@@ -209,6 +209,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("CPUsOffline", "s", NULL, offsetof(Session, offline), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BufferSize", "t", NULL, offsetof(Session, buffer_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BufferFill", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("Source", "s", NULL, offsetof(Session, source), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Keep", "s", property_keep, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("EventRate", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Events", "t", property_counter, 0, 0),
@@ -276,6 +277,6 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
                 return;
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
                         "DriverVersion", "Devices", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
-                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Archive", "ArchivePath", "Warnings", "Job",
+                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath", "Warnings", "Job",
                         NULL);
 }

@@ -43,6 +43,7 @@ static const struct {
         { "description", offsetof(Session, options.description) },
         { "module", offsetof(Session, module) },
         { "driver_version", offsetof(Session, driver_version) },
+        { "source", offsetof(Session, source) },
         { "cpus_online", offsetof(Session, online) },
         { "cpus_offline", offsetof(Session, offline) },
         { "archive", offsetof(Session, archive) },

@@ -250,6 +250,7 @@ Session *session_free(Session *s) {
         free(s->pci_driver);
         strv_free(s->devices);
         strv_free(s->warnings);
+        free(s->source);
         free(s->online);
         free(s->offline);
         free(s->archive);
@@ -302,7 +303,9 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
         if (streq(key, "STATE") && streq(value, "arming")) {
                 session_set_state(s, SESSION_ARMING);
                 manager_announce_session(s->manager, s);
-        } else if (streq(key, "MODULE"))
+        } else if (streq(key, "SOURCE"))
+                replace(&s->source, value);
+        else if (streq(key, "MODULE"))
                 replace(&s->module, value);
         else if (streq(key, "VERSION"))
                 replace(&s->driver_version, value);
@@ -338,6 +341,7 @@ static StepRequest step_request(const Session *s) {
                 .buffer_bytes = s->options.buffer_bytes,
                 .n_expected = s->options.n_expected,
                 .keep_oldest = s->options.keep_oldest,
+                .text = streq_ptr(s->source, "text"),
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
                 .pci_driver = s->pci_driver,
@@ -855,6 +859,11 @@ void session_resume(Session *s) {
         }
         /* The kernel still records for it, and what was on its way is in the pipes: nothing was lost with the daemon. */
         if ((s->state == SESSION_CAPTURING || s->state == SESSION_DRAINING) && streq_ptr(s->boot_id, s->manager->boot_id)) {
+                /* But for text there is nowhere else to be on the way than in the process that read it. */
+                if (streq_ptr(s->source, "text"))
+                        session_warn(s, "The daemon ended during the session and was started again. What it had read as text and "
+                                        "not yet written then is lost, at most a few hundred events; where there were any, the log "
+                                        "has a gap with their count.");
                 begin_draining(s);
                 return;
         }

@@ -78,6 +78,7 @@ typedef struct Session {
         char *pci_driver;       /* what the devices were unbound from */
         char **warnings;
 
+        char *source;           /* "raw" or "text", for as long as it lasts; NULL: not chosen yet */
         unsigned cpu;           /* the one that records */
         char *online, *offline; /* CPU lists: after arming, and taken down by it */
         uint64_t buffer_bytes;

@@ -11,6 +11,7 @@
 #include "metadata.h"
 #include "names.h"
 #include "report.h"
+#include "ring.h"
 #include "route.h"
 #include "steps.h"
 #include "tally.h"
@@ -124,10 +125,38 @@ static int unbind_all(const StepRequest *q, const Driver *driver, FILE *out, Err
         return 0;
 }
 
+/* Pages that nobody could decode afterwards are not worth capturing: so it is found out before anything is changed. The
+ * formats are saved in any case, to be looked at. */
+static int choose_source(const StepRequest *q, FILE *out, Error *error) {
+        CaptureSource source = q->context->config.source;
+        _cleanup_error_ Error unknown = {};
+        _cleanup_close_ int formats_fd = -EBADF;
+        RingFormat format;
+        int r;
+
+        r = open_folder(q, SESSION_FORMATS_DIR, &formats_fd);
+        if (r < 0)
+                return r;
+        r = tracer_copy_formats(formats_fd, &unknown);
+        if (r < 0 && unknown.code == ERROR_NO_SPACE)
+                return error_set(error, unknown.code, "%s", unknown.text);
+        if (r >= 0)
+                r = ring_format_load(formats_fd, &format);
+        if (r < 0 && source == SOURCE_RAW)
+                return error_set(error, ERROR_NOT_SUPPORTED,
+                                "The pages of this kernel's ring buffer have a form that mmiotraced does not know; with "
+                                "Source=auto or Source=text in [Capture] of mmiotraced.conf it captures what the kernel "
+                                "prints instead.");
+        if (r < 0 && source == SOURCE_AUTO)
+                worker_send(out, "WARNING", "The pages of this kernel's ring buffer have a form that mmiotraced does not know, "
+                                "so it captures what the kernel prints: that slows the driver down more.");
+        worker_send(out, "SOURCE", "%s", source == SOURCE_TEXT || r < 0 ? "text" : "raw");
+        return 0;
+}
+
 static int arm(const StepRequest *q, FILE *out, Error *error) {
         _cleanup_tracer_armed_ TracerArmed armed = {};
         _cleanup_driver_ Driver *driver = NULL;
-        _cleanup_close_ int formats_fd = -EBADF;
         int r;
 
         r = tracer_check(q->context, error);
@@ -144,10 +173,7 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         r = report_driver(out, q, driver, error);
         if (r < 0)
                 return r;
-        r = open_folder(q, SESSION_FORMATS_DIR, &formats_fd);
-        if (r < 0)
-                return r;
-        r = tracer_copy_formats(formats_fd, error);
+        r = choose_source(q, out, error);
         if (r < 0)
                 return r;
 
@@ -240,6 +266,7 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .n_pipes = q->n_pipes,
                         .raw_fd = raw_fd,
                         .control_fd = q->control_fd,
+                        .text = q->text,
                         .keep_oldest = q->keep_oldest,
                         .counters = q->counters,
                         .ready = send_ready,
@@ -267,7 +294,7 @@ int step_tally(FILE *out, void *userdata) {
                 return -errno;
         r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
-                r = tally_run(raw_fd, q->pipes, q->n_pipes, q->counters, send_warning, out);
+                r = tally_run(raw_fd, q->text, q->pipes, q->n_pipes, q->counters, send_warning, out);
         return worker_send_result(out, r, &error);
 }
 

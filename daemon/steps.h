@@ -17,6 +17,7 @@ typedef struct StepRequest {
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;
+        bool text;                      /* drain, tally: the session is captured as text */
         uint64_t started_usec;
         char *const *devices;           /* bind */
         const char *pci_driver;         /* bind */
@@ -29,7 +30,7 @@ typedef struct StepRequest {
 /* Bodies for WorkerSpec.run, with a StepRequest.
  *
  * step_arm: checks everything, then changes the machine; undoes it all if it fails.
- *   Lines: STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
+ *   Lines: SOURCE (raw or text), STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
  *   ARCHIVE_NAME.
  * step_bind: gives the devices that were unbound back to their driver.
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.

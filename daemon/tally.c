@@ -7,9 +7,11 @@
 
 #include "blind.h"
 #include "tally.h"
+#include "text-trace.h"
 
 #define WAKE_MSEC 1000
 #define BATCH_PAGES 64
+#define BATCH_RECORDS 4096
 /* For each millisecond of work so many of sleep: one per cent of the CPU, where 225,000 events/s take a third of that. */
 #define REST_FACTOR 99
 
@@ -37,13 +39,20 @@ static void tally_done(Tally *t) {
         free(t->batch);
 }
 
-static int count_page(Tally *t, const uint8_t *page) {
+static int count_record(Tally *t, const Record *record) {
         _Atomic uint64_t *const counts[] = {
                 [RECORD_READ] = &t->counters->n_reads,
                 [RECORD_WRITE] = &t->counters->n_writes,
                 [RECORD_UNKNOWN] = &t->counters->n_unknown,
                 [RECORD_MAP] = &t->counters->n_maps,
         };
+
+        if ((size_t) record->type < ELEMENTS(counts) && counts[record->type])
+                atomic_fetch_add_explicit(counts[record->type], 1, memory_order_relaxed);
+        return blind_record(t->blind, record);
+}
+
+static int count_page(Tally *t, const uint8_t *page) {
         RingEvent event;
         Record record;
         RingPage p;
@@ -53,9 +62,7 @@ static int count_page(Tally *t, const uint8_t *page) {
         while (r > 0 && (r = ring_page_next(&p, &event)) > 0) {
                 if (ring_event_to_record(&t->format, &event, &record) <= 0)
                         continue;
-                if ((size_t) record.type < ELEMENTS(counts) && counts[record.type])
-                        atomic_fetch_add_explicit(counts[record.type], 1, memory_order_relaxed);
-                r = blind_record(t->blind, &record);
+                r = count_record(t, &record);
                 if (r < 0)
                         return r;
                 r = 1;
@@ -128,34 +135,50 @@ static void rest(uint64_t worked_nsec) {
         (void) nanosleep(&(struct timespec) { (time_t) (nsec / 1000000000), (long) (nsec % 1000000000) }, NULL);
 }
 
-int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
-        void (*warn)(const char *text, void *userdata), void *userdata) {
-        _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
+static int tally_text(Tally *t) {
+        _cleanup_(text_trace_freep) TextTrace *trace = NULL;
+        uint64_t before_nsec = work_nsec();
+        Record record;
+        int r;
+
+        r = text_trace_new(t->raw_fd, true, &trace);
+        for (uint64_t n = 1; r >= 0; n++) {
+                r = text_trace_next(trace, &record);
+                if (r > 0)
+                        r = count_record(t, &record);
+                else if (r == 0)
+                        (void) poll(NULL, 0, WAKE_MSEC);
+                if (n % BATCH_RECORDS != 0)
+                        continue;
+                rest(work_nsec() - before_nsec);
+                before_nsec = work_nsec();
+        }
+        return r;
+}
+
+static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
 
-        formats_fd = openat(raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        formats_fd = openat(t->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
-        r = ring_format_load(formats_fd, &t.format);
+        r = ring_format_load(formats_fd, &t->format);
         if (r < 0)
                 return r;
-        r = blind_new(warn, userdata, &t.blind);
-        if (r < 0)
-                return r;
-        t.batch = malloc(BATCH_PAGES * t.format.subbuf_bytes);
-        t.streams = calloc(n_pipes, sizeof(Stream));
-        if (!t.batch || !t.streams)
+        t->batch = malloc(BATCH_PAGES * t->format.subbuf_bytes);
+        t->streams = calloc(n_pipes, sizeof(Stream));
+        if (!t->batch || !t->streams)
                 return -ENOMEM;
         for (size_t i = 0; i < n_pipes; i++)
-                t.streams[t.n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
+                t->streams[t->n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
 
         for (;;) {
-                for (size_t i = 0; i < t.n_streams; i++)
+                for (size_t i = 0; i < t->n_streams; i++)
                         for (;;) {
                                 uint64_t before_nsec = work_nsec();
 
-                                r = count_batch(&t, t.streams + i);
+                                r = count_batch(t, t->streams + i);
                                 if (r < 0)
                                         return r;
                                 if (r == 0)
@@ -164,4 +187,15 @@ int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters 
                         }
                 (void) poll(NULL, 0, WAKE_MSEC);
         }
+}
+
+int tally_run(int raw_fd, bool text, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
+        void (*warn)(const char *text, void *userdata), void *userdata) {
+        _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
+        int r;
+
+        r = blind_new(warn, userdata, &t.blind);
+        if (r < 0)
+                return r;
+        return text ? tally_text(&t) : tally_pages(&t, pipes, n_pipes);
 }

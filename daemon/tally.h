@@ -10,5 +10,5 @@
 #include "drain.h"
 
 /* Goes on until it is killed. */
-int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
+int tally_run(int raw_fd, bool text, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
         void (*warn)(const char *text, void *userdata), void *userdata);

@@ -127,12 +127,22 @@ Test(record, parse_without_newline) {
 }
 
 Test(record, every_type_has_a_pair) {
-        bool seen[_RECORD_TYPE_MAX] = {};
+        /* What is no record is only passed on. */
+        bool seen[_RECORD_TYPE_MAX] = { [RECORD_OTHER] = true };
 
         for (size_t i = 0; i < ELEMENTS(pairs); i++)
                 seen[pairs[i].record.type] = true;
         for (size_t i = 0; i < ELEMENTS(seen); i++)
                 cr_expect(seen[i], "type %zu", i);
+}
+
+Test(record, other_lines_are_printed_as_they_are) {
+        const Record r = { .type = RECORD_OTHER, .text = "rw what?\n", .text_bytes = 9 };
+        char line[RECORD_LINE_MAX + 9];
+
+        cr_assert_eq(record_format(&r, line, sizeof line), 9);
+        cr_assert_eq(memcmp(line, "rw what?\n", 9), 0);
+        cr_assert_eq(record_format(&r, line, sizeof line - 1), 0);
 }
 
 Test(record, microseconds_are_rounded) {

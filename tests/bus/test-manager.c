@@ -241,14 +241,36 @@ Test(manager, kernel_refuses_a_setting) {
 }
 
 /* Each file that arming and draining need is missing, in turn. */
+/* Without them the pages mean nothing: then it is the kernel's text that is captured. */
+Test(manager, kernel_does_not_describe_its_pages) {
+        static const char *const files[] = {
+                "tracing/events/header_page",
+                "tracing/events/ftrace/mmiotrace_rw/format",
+                "tracing/events/ftrace/print/format",
+        };
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                _cleanup_free_ char *content = fake_read(&f->machine.tree, files[i]), *session = NULL, *before = NULL;
+
+                machine_list_clocks(&f->machine);
+                fake_remove(&f->machine.tree, files[i]);
+                before = machine_settings(&f->machine);
+                session = expect_path(session_start(f, 0));
+                assert_session(f, session, "Source", "text");
+                session_stop(f);
+                machine_assert_settings(&f->machine, before);
+                fake_file(&f->machine.tree, files[i], content);
+        }
+        daemon_stop(f);
+}
+
 Test(manager, kernel_lacks_a_file) {
         static const struct {
                 const char *name, *error;
         } files[] = {
                 { "tracing/current_tracer", "Kernel" },
-                { "tracing/events/header_page", "Kernel" },
-                { "tracing/events/ftrace/mmiotrace_rw/format", "Kernel" },
-                { "tracing/events/ftrace/print/format", "Kernel" },
                 { "tracing/tracing_on", "Kernel" },
                 { "tracing/trace_clock", "Kernel" },
                 { "tracing/options/overwrite", "Kernel" },
