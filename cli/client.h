@@ -31,11 +31,14 @@ typedef struct Client {
         bool quiet;
         bool legend;
         bool ask_password;
+        uint64_t begin_usec;            /* CLOCK_MONOTONIC, when the program began */
         /* Of single verbs: */
         const char *driver;
         const char *description;
+        const char *keep;
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
-        bool load, rebind, wait, force;
+        uint64_t n_expected_events;     /* 0: the daemon's choice */
+        bool load, rebind, wait, force, follow;
 } Client;
 
 /* Opens the system bus. */

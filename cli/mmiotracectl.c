@@ -32,6 +32,12 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --rebind              Unbind the driver, and bind it again once it runs\n"
               "     --description TEXT    What the session is about; goes into the archive\n"
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
+              "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
+              "     --keep=newest|oldest  What stays in the buffer when it overflows\n"
+              "\n"
+              "Options of status:\n"
+              "  -f --follow              Show it anew each second for as long as it runs; with\n"
+              "                           --json a line each\n"
               "\n"
               "Options of stop and export:\n"
               "     --wait                stop: wait until the archive is made\n"
@@ -51,7 +57,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    0  success; status: a session is running\n"
               "    1  failure\n"
               "    2  wrong usage\n"
-              "    3  status without ID: no session is running\n"
+              "    3  status without ID, status --follow: no session is running\n"
               "    4  there is no session with that ID\n"
               "    5  stop: it went well, but the session lost events\n"
               "  130  interrupted while waiting; what the daemon was asked for goes on\n",
@@ -64,6 +70,7 @@ typedef enum VerbOptions {
         OPTIONS_START = 1 << 0,
         OPTIONS_STOP = 1 << 1,
         OPTIONS_EXPORT = 1 << 2,
+        OPTIONS_STATUS = 1 << 3,
 } VerbOptions;
 
 typedef struct Verb {
@@ -77,7 +84,7 @@ typedef struct Verb {
 
 /* The first one is taken when none is given. */
 static const Verb verbs[] = {
-        { "status", 0, 1, NULL, 0, false, verb_status },
+        { "status", 0, 1, NULL, OPTIONS_STATUS, false, verb_status },
         { "start", 0, 0, NULL, OPTIONS_START, false, verb_start },
         { "mark", 1, 1, "one text, in quotes", 0, false, verb_mark },
         { "stop", 0, 0, NULL, OPTIONS_STOP, false, verb_stop },
@@ -116,6 +123,8 @@ enum {
         ARG_REBIND,
         ARG_DESCRIPTION,
         ARG_BUFFER_SIZE,
+        ARG_EXPECT_EVENTS,
+        ARG_KEEP,
         ARG_WAIT,
         ARG_FORCE,
 };
@@ -148,6 +157,9 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 { "rebind", no_argument, NULL, ARG_REBIND },
                 { "description", required_argument, NULL, ARG_DESCRIPTION },
                 { "buffer-size", required_argument, NULL, ARG_BUFFER_SIZE },
+                { "expect-events", required_argument, NULL, ARG_EXPECT_EVENTS },
+                { "keep", required_argument, NULL, ARG_KEEP },
+                { "follow", no_argument, NULL, 'f' },
                 { "wait", no_argument, NULL, ARG_WAIT },
                 { "force", no_argument, NULL, ARG_FORCE },
                 {},
@@ -156,10 +168,11 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
         const Verb *verb;
         int o;
 
-        while ((o = getopt_long(argc, argv, ":hjq", options, NULL)) >= 0) {
-                given |= o >= ARG_DRIVER && o <= ARG_BUFFER_SIZE ? OPTIONS_START :
+        while ((o = getopt_long(argc, argv, ":fhjq", options, NULL)) >= 0) {
+                given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
                                 o == ARG_WAIT                    ? OPTIONS_STOP :
                                 o == ARG_FORCE                   ? OPTIONS_EXPORT :
+                                o == 'f'                         ? OPTIONS_STATUS :
                                                                    0;
                 switch (o) {
                 case 'h':
@@ -169,6 +182,9 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                         puts("mmiotracectl " PROJECT_VERSION);
                         *ret_verb = NULL;
                         return EXIT_SUCCESS;
+                case 'f':
+                        c->follow = true;
+                        break;
                 case 'q':
                         c->quiet = true;
                         break;
@@ -202,6 +218,18 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                         if (parse_size(optarg, &c->buffer_size_bytes) < 0 || c->buffer_size_bytes == 0)
                                 return client_fail_usage(c, NULL,
                                                 "--buffer-size takes a size like 64M, not '%s'.", optarg);
+                        break;
+                case ARG_EXPECT_EVENTS:
+                        if (parse_count(optarg, &c->n_expected_events) < 0 || c->n_expected_events == 0)
+                                return client_fail_usage(c, NULL,
+                                                "--expect-events takes a number like 5000000, 300k or 5M, "
+                                                "not '%s'.", optarg);
+                        break;
+                case ARG_KEEP:
+                        if (!streq(optarg, "newest") && !streq(optarg, "oldest"))
+                                return client_fail_usage(c, NULL,
+                                                "--keep= takes newest or oldest, not '%s'.", optarg);
+                        c->keep = optarg;
                         break;
                 case ARG_WAIT:
                         c->wait = true;
@@ -254,6 +282,10 @@ static int run(Client *c, int argc, char *argv[]) {
                 return client_fail_usage(c, NULL,
                                 "--load is for a driver that is not loaded, --rebind for one that is: "
                                 "give one of them.");
+        if (c->buffer_size_bytes > 0 && c->n_expected_events > 0)
+                return client_fail_usage(c, NULL,
+                                "--buffer-size and --expect-events both say how large the buffer is: "
+                                "give one of them.");
 
         if (!verb->without_bus) {
                 r = client_connect(c);
@@ -264,7 +296,7 @@ static int run(Client *c, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        Client c = { .legend = true, .ask_password = true };
+        Client c = { .begin_usec = now_monotonic_usec(), .legend = true, .ask_password = true };
         int status;
 
         /* Only what characters are and how wide: the words are English everywhere. Where nobody set a

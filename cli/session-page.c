@@ -8,11 +8,12 @@
 #define KEY_COLUMNS 11          /* "Description" */
 #define MARKS_SHOWN 5
 #define DESCRIPTION_LINES_SHOWN 5
+#define RING_ALARM_PERCENT 80
 
 Style session_state_style(const SessionView *v) {
         if (session_view_is_failure(v))
                 return STYLE_BAD;
-        if (streq(v->state, "capturing") || streq(v->state, "sealed"))
+        if (v->lost_events == 0 && (streq(v->state, "capturing") || streq(v->state, "sealed")))
                 return STYLE_GOOD;
         return STYLE_ATTENTION;
 }
@@ -68,22 +69,42 @@ static void add_state(Page *p, const SessionView *v) {
 static void add_counts(Page *p, const SessionView *v) {
         uint64_t usec = capture_usec(v);
 
-        if (session_view_is_final(v))
+        if (v->events > 0)
                 page_add(p, "Events", STYLE_NONE,
                                 "%" PRIu64 " (%" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64
                                 " unknown, %" PRIu64 " maps)",
                                 v->events, v->reads, v->writes, v->unknown, v->maps);
-        else if (streq(v->state, "capturing") && usec >= USEC_PER_SEC)
-                page_add(p, "Events", STYLE_NONE, "%" PRIu64 " (%.0f/s on average)", v->events,
+        else
+                page_add(p, "Events", STYLE_NONE, "none");
+        if (streq(v->state, "capturing") && usec >= USEC_PER_SEC)
+                page_add(p, "Rate", STYLE_NONE, "%" PRIu64 "/s now, %.0f/s on average", v->event_rate,
                                 (double) v->events * USEC_PER_SEC / (double) usec);
-        else
-                page_add(p, "Events", STYLE_NONE, "%" PRIu64, v->events);
 
+        /* Nothing here may be read as if a trace with gaps were whole. */
         if (v->lost_events > 0)
-                page_add(p, "Lost", STYLE_BAD, "%" PRIu64 " event%s lost", v->lost_events,
-                                v->lost_events == 1 ? " was" : "s were");
+                page_add(p, "LOST", STYLE_BAD, "%" PRIu64 " event%s; the trace is not complete",
+                                v->lost_events, v->lost_events == 1 ? "" : "s");
         else
-                page_add(p, "Lost", STYLE_NONE, "none lost");
+                page_add(p, "Lost", STYLE_NONE, "none");
+}
+
+/* What is in the kernel's buffer, and for how long that can go on. */
+static void add_ring(Page *p, const SessionView *v) {
+        unsigned percent = session_view_ring_percent(v);
+        uint64_t left_usec;
+
+        if (v->buffer_size_bytes == 0)
+                return;
+        if (!streq(v->state, "capturing"))
+                page_add(p, "Buffer", STYLE_NONE, "%s", FORMAT_BYTES(v->buffer_size_bytes));
+        else if (session_view_ring_left(v, &left_usec))
+                page_add(p, "Buffer", percent >= RING_ALARM_PERCENT ? STYLE_BAD : STYLE_NONE,
+                                "%s, %u%% full (%s), %s of ring left at this rate",
+                                FORMAT_BYTES(v->buffer_size_bytes), percent,
+                                FORMAT_BYTES(v->ring_fill_bytes), FORMAT_SHORT_DURATION(left_usec));
+        else
+                page_add(p, "Buffer", STYLE_NONE, "%s, %u%% full (%s)", FORMAT_BYTES(v->buffer_size_bytes),
+                                percent, FORMAT_BYTES(v->ring_fill_bytes));
 }
 
 static void add_marks(Page *p, const SessionView *v) {
@@ -120,12 +141,13 @@ static void add_description(Page *p, const SessionView *v) {
 
 static void add_details(Page *p, const SessionView *v) {
         if (session_view_is_running(v)) {
-                if (v->buffer_size_bytes > 0)
-                        page_add(p, "Buffer", STYLE_NONE, "%s", FORMAT_BYTES(v->buffer_size_bytes));
+                add_ring(p, v);
                 if (!isempty(v->cpus_offline))
                         page_add(p, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; off until the stop: %s",
                                         v->cpu, v->cpus_offline);
         }
+        if (streq(v->keep, "oldest"))
+                page_add(p, "Keep", STYLE_NONE, "oldest: when the buffer is full, new events are lost");
         add_marks(p, v);
         add_description(p, v);
 }
@@ -159,12 +181,14 @@ int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, con
                 add_counts(&p, v);
         if (parts & SESSION_PAGE_DETAILS)
                 add_details(&p, v);
-        if (parts & SESSION_PAGE_WARNINGS)
-                STRV_FOREACH(warning, v->warnings)
-                        page_add(&p, "Warning", STYLE_ATTENTION, "%s", *warning);
         if (parts & SESSION_PAGE_ARCHIVE)
                 add_archive(&p, v);
         if (parts & SESSION_PAGE_NEXT)
                 add_next(&p, v);
+        if (parts & SESSION_PAGE_WARNINGS)
+                STRV_FOREACH(warning, v->warnings) {
+                        fputc('\n', f);
+                        page_add(&p, "Warning", STYLE_ATTENTION, "%s", *warning);
+                }
         return p.r;
 }

@@ -10,9 +10,9 @@ typedef enum SessionPagePart {
         SESSION_PAGE_STATE = 1 << 0,    /* what it is: state, driver, times */
         SESSION_PAGE_COUNTS = 1 << 1,   /* what was captured, what was lost */
         SESSION_PAGE_DETAILS = 1 << 2,  /* buffer, processors, marks, description */
-        SESSION_PAGE_WARNINGS = 1 << 3,
-        SESSION_PAGE_ARCHIVE = 1 << 4,
-        SESSION_PAGE_NEXT = 1 << 5,     /* the commands that make sense now */
+        SESSION_PAGE_ARCHIVE = 1 << 3,
+        SESSION_PAGE_NEXT = 1 << 4,     /* the commands that make sense now */
+        SESSION_PAGE_WARNINGS = 1 << 5, /* a paragraph for each, with an empty line before it */
         SESSION_PAGE_ALL = (1 << 6) - 1,
 } SessionPagePart;
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
+
 #include "names.h"
 #include "session-view.h"
+
+/* Of the ring per event: what the daemon sizes it by (daemon/tracer.c, RING_BYTES_PER_10_EVENTS). */
+#define RING_BYTES_PER_EVENT 44.4
 
 /* One row for each property: its name and type on the bus, where it is kept, and its key in JSON. */
 static const struct {
@@ -36,6 +41,9 @@ static const struct {
         { "BytesLog", "t", offsetof(SessionView, log_bytes), "log_bytes" },
         { "BytesArchive", "t", offsetof(SessionView, archive_bytes), "archive_bytes" },
         { "BufferSize", "t", offsetof(SessionView, buffer_size_bytes), "buffer_size_bytes" },
+        { "BufferFill", "t", offsetof(SessionView, ring_fill_bytes), "ring_fill_bytes" },
+        { "Keep", "s", offsetof(SessionView, keep), "keep" },
+        { "EventRate", "t", offsetof(SessionView, event_rate), "event_rate" },
         { "CPU", "u", offsetof(SessionView, cpu), "cpu" },
         { "CPUsOffline", "s", offsetof(SessionView, cpus_offline), "cpus_offline" },
         { "Marks", "a(tts)", offsetof(SessionView, marks), "marks" },
@@ -231,6 +239,26 @@ bool session_view_is_failure(const SessionView *v) {
         return streq(v->state, "failed") || (!isempty(v->result) && !streq(v->result, "success"));
 }
 
+unsigned session_view_ring_percent(const SessionView *v) {
+        if (v->buffer_size_bytes == 0)
+                return 0;
+        /* The kernel counts what is in the pages, and has some more of them than asked for. */
+        return (unsigned) MIN(100.0 * (double) v->ring_fill_bytes / (double) v->buffer_size_bytes, 100.0);
+}
+
+bool session_view_ring_left(const SessionView *v, uint64_t *ret_usec) {
+        uint64_t free_bytes;
+        double usec;
+
+        if (v->buffer_size_bytes == 0 || v->event_rate == 0)
+                return false;
+        free_bytes = v->buffer_size_bytes - MIN(v->ring_fill_bytes, v->buffer_size_bytes);
+        usec = (double) free_bytes * USEC_PER_SEC / ((double) v->event_rate * RING_BYTES_PER_EVENT);
+        /* Whatever the daemon says has to fit. */
+        *ret_usec = (uint64_t) MIN(usec, 1e18);
+        return true;
+}
+
 int json_add(json_object *object, const char *key, json_object *value) {
         if (value && json_object_object_add(object, key, value) >= 0)
                 return 0;
@@ -288,6 +316,19 @@ static json_object *member_to_json(const SessionView *v, size_t i) {
         return json_object_new_string(*(const char *const *) p);
 }
 
+static int add_ring_left(json_object *o, const SessionView *v) {
+        uint64_t usec;
+        char text[48];
+
+        /* json-c's null is NULL, which json_add() takes for a failed allocation. */
+        if (!session_view_ring_left(v, &usec))
+                return json_object_object_add(o, "ring_seconds_left", NULL) < 0 ? -ENOMEM : 0;
+        (void) snprintf(text, sizeof text, "%" PRIu64 ".%03" PRIu64, usec / USEC_PER_SEC,
+                        usec % USEC_PER_SEC / USEC_PER_MSEC);
+        return json_add(o, "ring_seconds_left",
+                        json_object_new_double_s((double) usec / USEC_PER_SEC, text));
+}
+
 int session_view_to_json(const SessionView *v, json_object **ret) {
         _cleanup_json_ json_object *o = json_object_new_object();
         int r;
@@ -299,6 +340,9 @@ int session_view_to_json(const SessionView *v, json_object **ret) {
                 if (r < 0)
                         return r;
         }
+        r = add_ring_left(o, v);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(o);
         return 0;
 }

@@ -21,7 +21,9 @@ typedef struct SessionView {
         uint64_t start_usec, start_monotonic_usec, stop_usec, stop_monotonic_usec;
         uint64_t events, lost_events, reads, writes, unknown, maps;
         uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;
-        char *archive, *archive_path, *cpus_offline, *job;
+        uint64_t ring_fill_bytes;       /* in the fullest ring; buffer_size_bytes is one ring's */
+        uint64_t event_rate;            /* events/s over the last second */
+        char *archive, *archive_path, *cpus_offline, *job, *keep;
         char **warnings, **devices;
         SessionMark *marks;
         size_t n_marks;
@@ -50,6 +52,13 @@ bool session_view_is_final(const SessionView *v);
 
 /* Final, and with a result that is no success. */
 bool session_view_is_failure(const SessionView *v);
+
+/* How full the fullest ring is, 0 to 100; 0 also if its size is not known. */
+unsigned session_view_ring_percent(const SessionView *v);
+
+/* For how long the ring takes what is recorded at the rate of the last second, if nobody empties it
+ * meanwhile. False if nothing is recorded, or the ring's size is not known. */
+bool session_view_ring_left(const SessionView *v, uint64_t *ret_usec);
 
 /* The object whose keys are the CLI's promise; -ENOMEM. The caller puts it. */
 int session_view_to_json(const SessionView *v, json_object **ret);

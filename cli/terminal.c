@@ -8,6 +8,7 @@
 #include "text.h"
 
 #define COLUMNS_DEFAULT 80
+#define ROWS_DEFAULT 24
 #define COLUMNS_MAX 10000
 #define BAR_COLUMNS 30
 #define REDRAW_USEC (100 * USEC_PER_MSEC)
@@ -28,6 +29,12 @@ static unsigned terminal_columns(int fd) {
         if (ioctl(fd, TIOCGWINSZ, &size) >= 0 && size.ws_col > 0)
                 return size.ws_col;
         return COLUMNS_DEFAULT;
+}
+
+static unsigned terminal_rows(int fd) {
+        struct winsize size = {};
+
+        return ioctl(fd, TIOCGWINSZ, &size) >= 0 && size.ws_row > 0 ? size.ws_row : ROWS_DEFAULT;
 }
 
 static bool terminal_wants_color(bool is_terminal) {
@@ -138,4 +145,52 @@ void status_line_erase(StatusLine *l) {
         fputs("\r\033[K", stderr);
         fflush(stderr);
         l->shown = false;
+}
+
+bool screen_is_possible(const Terminal *t) {
+        return t->columns > 0 && !terminal_is_dumb();
+}
+
+void screen_print(FILE *f, const char *text, unsigned rows) {
+        unsigned n_lines = 0;
+
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+                n_lines++;
+        /* Home, and no line goes on in the next row: what is too long is cut at the edge. */
+        fputs("\033[H\033[?7l", f);
+        for (unsigned i = 0; *text; i++) {
+                size_t l = strcspn(text, "\n");
+
+                /* The last row is the last line's. */
+                if (i + 1 < rows || i + 1 == n_lines)
+                        fprintf(f, "%s\033[K%.*s", i > 0 && rows > 1 ? "\n" : "", (int) l, text);
+                text += l + (text[l] == '\n');
+        }
+        fputs("\033[J\033[?7h", f);
+}
+
+int screen_draw(Screen *s, const char *text) {
+        _cleanup_free_ char *sequences = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&sequences, &bytes);
+
+        if (!f)
+                return -errno;
+        if (!s->shown)
+                fputs("\033[?1049h\033[?25l", f);
+        screen_print(f, text, terminal_rows(STDOUT_FILENO));
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        s->shown = true;
+        return write_all(STDOUT_FILENO, sequences, bytes);
+}
+
+void screen_leave(Screen *s) {
+        /* Cleared before, for terminals that have one screen only. */
+        static const char sequences[] = "\033[H\033[J\033[?25h\033[?1049l";
+
+        if (!s->shown)
+                return;
+        s->shown = false;
+        (void) write_all(STDOUT_FILENO, sequences, sizeof sequences - 1);
 }

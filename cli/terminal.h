@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the terminal can show, and the one line on it that comes and goes while the user waits. */
+/* What the terminal can show, the one line on it that comes and goes while the user waits, and the page that
+ * is drawn again and again in its place. */
 
 #include "util.h"
 
@@ -52,3 +53,23 @@ void status_line_progress(StatusLine *l, double done, const char *format, ...) _
 
 void status_line_erase(StatusLine *l);
 #define _cleanup_status_line_ _cleanup_(status_line_erase)
+
+/* A page on the terminal's alternate screen, so that what stood on the terminal is there again afterwards.
+ * Whoever is interrupted has to leave it. */
+typedef struct Screen {
+        bool shown;
+} Screen;
+
+/* Standard output is a terminal that can do that. */
+bool screen_is_possible(const Terminal *t);
+
+/* Draws that text, lines that end with a newline, over the page before: in one write, and without clearing
+ * first, so that nothing flickers. A negative errno from write(2). */
+int screen_draw(Screen *s, const char *text);
+
+/* The sequences of one such page on so many rows. When there are more lines than rows, the last line is kept
+ * and those before it are left out. */
+void screen_print(FILE *f, const char *text, unsigned rows);
+
+void screen_leave(Screen *s);
+#define _cleanup_screen_ _cleanup_(screen_leave)

@@ -144,6 +144,23 @@ char *format_duration(uint64_t duration_usec, char *buf, size_t size) {
         return buf;
 }
 
+char *format_short_duration(uint64_t duration_usec, char *buf, size_t size) {
+        uint64_t d = duration_usec;
+
+        if (d < 10 * USEC_PER_SEC)
+                (void) snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "s", d / USEC_PER_SEC,
+                                d % USEC_PER_SEC / (USEC_PER_SEC / 10));
+        else if (d < 1000 * USEC_PER_SEC)
+                (void) snprintf(buf, size, "%" PRIu64 "s", d / USEC_PER_SEC);
+        else if (d < 1000 * USEC_PER_MINUTE)
+                (void) snprintf(buf, size, "%" PRIu64 "min", d / USEC_PER_MINUTE);
+        else if (d < 100 * USEC_PER_HOUR)
+                (void) snprintf(buf, size, "%" PRIu64 "h", d / USEC_PER_HOUR);
+        else
+                (void) snprintf(buf, size, "%" PRIu64 "d", MIN(d / USEC_PER_DAY, UINT64_C(99999)));
+        return buf;
+}
+
 char *format_relative(uint64_t then_usec, uint64_t now_usec, char *buf, size_t size) {
         bool future = then_usec > now_usec;
         uint64_t distance_usec = future ? then_usec - now_usec : now_usec - then_usec;
@@ -175,10 +192,44 @@ char *format_minute(uint64_t realtime_usec, char *buf, size_t size) {
         return buf;
 }
 
+char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size) {
+        time_t t = (time_t) (realtime_usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (!localtime_r(&t, &tm) || strftime(buf, size, "%H:%M:%S", &tm) == 0)
+                (void) snprintf(buf, size, "?");
+        return buf;
+}
+
 char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size) {
         (void) snprintf(buf, size, "%" PRIu64 ".%06" PRIu64, monotonic_usec / USEC_PER_SEC,
                         monotonic_usec % USEC_PER_SEC);
         return buf;
+}
+
+int parse_count(const char *s, uint64_t *ret) {
+        size_t digits = strspn(s, "0123456789");
+        uint64_t unit = 1, n;
+        char number[24];
+        int r;
+
+        if (digits == 0)
+                return -EINVAL;
+        if (digits >= sizeof number)
+                return -ERANGE;
+        if (s[digits]) {
+                unit = s[digits] == 'k' || s[digits] == 'K' ? 1000 : s[digits] == 'M' ? 1000000 : 0;
+                if (unit == 0 || s[digits + 1])
+                        return -EINVAL;
+        }
+        *(char *) mempcpy(number, s, digits) = 0;
+        r = parse_u64(number, &n);
+        if (r < 0)
+                return r;
+        if (n > UINT64_MAX / unit)
+                return -ERANGE;
+        *ret = n * unit;
+        return 0;
 }
 
 /* How many letters have to be put in, taken out or replaced to make b of a (Levenshtein, one row kept). */

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Text on its way to a person: made safe for a terminal, measured, cut and wrapped; times as people say
- * them. Pure functions: nothing here prints. */
+ * them; and the words and numbers a person typed. Pure functions: nothing here prints. */
 
 #include "util.h"
 
@@ -26,6 +26,11 @@ size_t text_wrap(const char *s, unsigned columns);
 char *format_duration(uint64_t duration_usec, char *buf, size_t size);
 #define FORMAT_DURATION(usec) format_duration((usec), (char[48]) {}, 48)
 
+/* The same in one word of at most six columns, cut down: "0.8s", "9.9s", "125s", "16min", "27h",
+ * "9d"; no more than "99999d". */
+char *format_short_duration(uint64_t duration_usec, char *buf, size_t size);
+#define FORMAT_SHORT_DURATION(usec) format_short_duration((usec), (char[32]) {}, 32)
+
 /* "2min 5s ago", "just now", "in 3s". Both in microseconds of the same clock. */
 char *format_relative(uint64_t then_usec, uint64_t now_usec, char *buf, size_t size);
 #define FORMAT_RELATIVE(then, now) format_relative((then), (now), (char[64]) {}, 64)
@@ -36,9 +41,17 @@ char *format_timestamp(uint64_t realtime_usec, char *buf, size_t size);
 char *format_minute(uint64_t realtime_usec, char *buf, size_t size);
 #define FORMAT_MINUTE(usec) format_minute((usec), (char[32]) {}, 32)
 
+/* "21:10:05", local time. */
+char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size);
+#define FORMAT_TIME_OF_DAY(usec) format_time_of_day((usec), (char[16]) {}, 16)
+
 /* Seconds the way the log writes them ("12.000345"), from microseconds of CLOCK_MONOTONIC. */
 char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size);
 #define FORMAT_LOG_TIME(usec) format_log_time((usec), (char[32]) {}, 32)
+
+/* A number of things as people type it: digits, and k or M for thousands and millions of them. -EINVAL,
+ * -ERANGE. */
+int parse_count(const char *s, uint64_t *ret);
 
 /* The one of the NULL-terminated words that was probably meant, or NULL if none is near. */
 const char *text_nearest(const char *word, const char *const *words);

@@ -49,6 +49,10 @@ static int start_request(const Client *c, sd_bus_message **ret) {
                 r = append_option(m, "rebind", "b", &yes);
         if (r >= 0 && c->buffer_size_bytes > 0)
                 r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
+        if (r >= 0 && c->n_expected_events > 0)
+                r = append_option(m, "expect-events", "t", &c->n_expected_events);
+        if (r >= 0 && c->keep)
+                r = append_option(m, "keep", "s", c->keep);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r < 0)
@@ -83,8 +87,10 @@ static int say_started(const Client *c, const SessionView *v) {
         page_add(&page, "Log", STYLE_NONE,
                         "will hold the accesses of every driver that maps device memory meanwhile%s%s",
                         isempty(v->driver) ? "" : ", not only those of ", v->driver);
-        STRV_FOREACH(warning, v->warnings)
-                page_add(&page, "Warning", STYLE_ATTENTION, "%s", *warning);
+        if (streq(v->keep, "oldest"))
+                page_add(&page, "Keep", STYLE_NONE, "oldest: when the buffer is full, new events are lost");
+        if (page.r >= 0)
+                page.r = session_page_print(v, SESSION_PAGE_WARNINGS, stdout, &c->terminal);
         puts("");
         puts("What to do next:");
         if (c->load || c->rebind)
@@ -179,7 +185,9 @@ int verb_mark(Client *c, int argc, char *argv[]) {
                 return r;
         r = active_request(c, "Mark", &error, &path, &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sa{sv}", argv[1], 0);
+                /* What is marked happened before the way to the daemon, which can be long on the one CPU of
+                 * a busy machine. */
+                r = sd_bus_message_append(m, "sa{sv}", argv[1], 1, "time", "t", c->begin_usec);
         if (r >= 0)
                 r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
         if (r >= 0)
@@ -188,7 +196,9 @@ int verb_mark(Client *c, int argc, char *argv[]) {
                 return client_fail_bus(c, r, &error);
 
         if (c->json == JSON_OFF) {
-                puts(FORMAT_LOG_TIME(time_usec));
+                /* A person is told what the number is; a script gets just that. */
+                printf("%s%s%s\n", isatty(STDOUT_FILENO) ? "Marked at " : "", FORMAT_LOG_TIME(time_usec),
+                        isatty(STDOUT_FILENO) ? "." : "");
                 return EXIT_SUCCESS;
         }
         /* Not NULL, unless a session began between the two calls. */
@@ -222,7 +232,9 @@ static int say_stopped(const Client *c, const SessionView *v) {
                                 stdout, &c->terminal);
         else if (!c->quiet) {
                 client_say(c, "Session %" PRIu32 " is stopped and the machine is restored.", v->id);
-                r = session_page_print(v, SESSION_PAGE_COUNTS, stdout, &c->terminal);
+                r = session_page_print(v, SESSION_PAGE_COUNTS | SESSION_PAGE_WARNINGS, stdout, &c->terminal);
+                if (v->warnings && *v->warnings)
+                        puts("");
                 client_say(c, "The archive is being made. How far it is: mmiotracectl status %" PRIu32,
                                 v->id);
                 client_say(c, "When it is done: mmiotracectl export %" PRIu32, v->id);
@@ -230,18 +242,17 @@ static int say_stopped(const Client *c, const SessionView *v) {
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot show the session");
 
+        /* Also when something else went wrong, which then has the exit status. */
+        if (v->lost_events > 0)
+                client_complain(NULL, "LOST: %" PRIu64 " event%s; the trace is not complete", v->lost_events,
+                                v->lost_events == 1 ? "" : "s");
         if (session_view_is_failure(v)) {
                 client_complain(NULL, "The session did not end well (%s)%s%s",
                                 isempty(v->result) ? v->state : v->result,
                                 isempty(v->result_text) ? "." : ": ", v->result_text);
                 return EXIT_FAILURE;
         }
-        if (v->lost_events > 0) {
-                client_complain(NULL, "The session lost %" PRIu64 " event%s.", v->lost_events,
-                                v->lost_events == 1 ? "" : "s");
-                return EXIT_EVENTS_LOST;
-        }
-        return EXIT_SUCCESS;
+        return v->lost_events > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
 int verb_stop(Client *c, int argc, char *argv[]) {

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "follow.h"
 #include "names.h"
 #include "session-page.h"
 #include "text.h"
@@ -151,6 +152,8 @@ int verb_status(Client *c, int argc, char *argv[]) {
         bool running;
         int r;
 
+        if (c->follow)
+                return follow_session(c, argc > 1 ? argv[1] : NULL);
         if (argc > 1)
                 return show_session(c, argv[1]);
 

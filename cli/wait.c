@@ -317,3 +317,17 @@ int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionVi
                         return r;
         }
 }
+
+int wait_session_at(Wait *w, const char *path, uint64_t at_usec, sd_bus_error *error, SessionView **ret) {
+        uint64_t now_usec;
+        int r;
+
+        w->line.enabled = false;
+        while (!w->interrupted && (now_usec = now_monotonic_usec()) < at_usec) {
+                r = sd_event_run(w->event, at_usec - now_usec);
+                if (r < 0)
+                        return r;
+        }
+        w->gone = false;
+        return wait_read_session(w, path, error, ret);
+}

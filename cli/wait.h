@@ -23,3 +23,8 @@ int wait_call(Wait *w, sd_bus_message *m, sd_bus_error *error, sd_bus_message **
 /* Waits until the session at that path is sealed or has failed, and returns what it is then. Errors like
  * those of wait_call(). */
 int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionView **ret);
+
+/* Waits until at_usec (CLOCK_MONOTONIC) and reads the session at that path then. Nothing is shown meanwhile.
+ * That the daemon leaves the bus is no error before it is asked: a session outlives its daemon, and the
+ * question starts the next one. Errors like those of wait_call(). */
+int wait_session_at(Wait *w, const char *path, uint64_t at_usec, sd_bus_error *error, SessionView **ret);

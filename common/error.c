@@ -27,6 +27,7 @@ static const struct {
         [ERROR_NO_MEMORY] = { "NoMemory", ENOMEM },
         [ERROR_NO_SPACE] = { "NoSpace", ENOSPC },
         [ERROR_NO_ARCHIVE] = { "NoArchive", ENODATA },
+        [ERROR_PROCESS_DIED] = { "ProcessDied", EIO },
         [ERROR_KERNEL] = { "Kernel", EIO },
         [ERROR_FAILED] = { "Failed", EIO },
 };

@@ -32,6 +32,7 @@ typedef enum ErrorCode {
         ERROR_NO_MEMORY,
         ERROR_NO_SPACE,
         ERROR_NO_ARCHIVE,
+        ERROR_PROCESS_DIED,             /* one of the daemon's own was killed from outside */
         ERROR_KERNEL,                   /* the kernel refused something that it should not have */
         ERROR_FAILED,                   /* anything else */
         _ERROR_CODE_MAX,

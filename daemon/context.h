@@ -9,6 +9,7 @@
 typedef struct Context {
         const char *tracing_dir;        /* NULL: where tracefs is mounted */
         const char *sys_root, *proc_root;
+        const char *module_dir;         /* as depmod makes it; NULL: the running kernel's */
         const char *state_dir, *runtime_dir;
         const char *seal_program;
         Config config;

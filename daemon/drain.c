@@ -14,6 +14,8 @@
 
 /* As much as goes through the pipe at once; the kernel's limit for a pipe of root is higher. */
 #define PIPE_BYTES (1 * MIB)
+/* Then the other rings and the control descriptor get their turn, also when a driver on another CPU is faster. */
+#define ROUND_MAX_PIPES 256
 
 /* poll() wakes when the ring is RING_PERCENT full (buffer_percent, which arming sets), and never for less: so a timer
  * for what trickles. Two wake-ups a second for a quiet driver. */
@@ -38,7 +40,7 @@ typedef struct Drain {
         size_t n_sources;
         uint64_t subbuf_bytes;
         uint64_t stats_usec, n_stats_events;
-        char *clock;
+        char *clocks;
         uint64_t ring_bytes;
         bool warned_off, warned_clock, warned_size, warned_wiped;
 } Drain;
@@ -49,7 +51,7 @@ static void drain_done(Drain *d) {
                 raw_segment_free(d->sources[i].segment);
         }
         free(d->sources);
-        free(d->clock);
+        free(d->clocks);
 }
 
 static int fail_write(Drain *d, int r) {
@@ -104,12 +106,12 @@ static int read_source_stats(Drain *d, Source *s) {
 }
 
 static int drain_source(Drain *d, Source *s) {
-        ssize_t n;
+        ssize_t n = 0;
         int r;
 
         /* A full ring refuses events in the time before the batch, and may while it is taken: behind the last one that
          * it held, and before the next one that it took. The page boundary at the end of the batch lies there. */
-        for (;;) {
+        for (unsigned i = 0; i < ROUND_MAX_PIPES; i++) {
                 n = splice(s->ring_fd, NULL, s->pipe->write_fd, NULL, PIPE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -199,14 +201,14 @@ static void watch_settings(Drain *d) {
         if (!now.recording)
                 warn_once(d, &d->warned_off, "Somebody has switched the recording off during the session (tracing_on): "
                                 "accesses after that are missing without a count.");
-        if (!streq_ptr(now.clock, d->clock) && d->clock)
+        if (!streq_ptr(now.clocks, d->clocks) && d->clocks)
                 warn_once(d, &d->warned_clock, "Somebody has changed the trace clock during the session, which wiped the ring "
                                 "buffer: events are missing, and times before and after cannot be compared.");
         if (now.ring_bytes != d->ring_bytes && d->ring_bytes > 0)
                 warn_once(d, &d->warned_size, "Somebody has changed the size of the ring buffer during the session: accesses "
                                 "meanwhile are missing without a count.");
-        if (!d->clock)
-                d->clock = TAKE_PTR(now.clock);
+        if (!d->clocks)
+                d->clocks = TAKE_PTR(now.clocks);
         d->ring_bytes = now.ring_bytes;
         tracer_settings_done(&now);
 }

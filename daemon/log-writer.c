@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "log-writer.h"
 #include "xz.h"
@@ -18,10 +19,39 @@ struct LogWriter {
         size_t n_segments;
         char *buffer;
         size_t buffered_bytes;
+        uint64_t skip_bytes;    /* of the text, which the segments of an earlier writer hold */
 };
+
+/* Takes over the complete segments of a writer that was cut short, and removes what it left of the next one. */
+static int take_over(LogWriter *w) {
+        for (;;) {
+                _cleanup_close_ int fd = -EBADF;
+                char name[32];
+                struct stat st;
+                uint64_t bytes;
+                int r;
+
+                (void) snprintf(name, sizeof name, "mmiotrace-%06zu.log.xz", w->n_segments);
+                fd = openat(w->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                if (fd < 0)
+                        return errno == ENOENT ? 0 : -errno;
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                r = xz_uncompressed_size(fd, &bytes);
+                if (r < 0)
+                        return unlinkat(w->dir_fd, name, 0) < 0 ? -errno : 0;
+                r = strv_extend(&w->segments, name);
+                if (r < 0)
+                        return r;
+                w->n_segments++;
+                w->skip_bytes += bytes;
+                w->written_bytes += (uint64_t) st.st_size;
+        }
+}
 
 int log_writer_new(int dir_fd, const LogWriterOptions *options, LogWriter **ret) {
         _cleanup_(log_writer_freep) LogWriter *w = calloc(1, sizeof(LogWriter));
+        int r;
 
         if (!w)
                 return -ENOMEM;
@@ -31,6 +61,9 @@ int log_writer_new(int dir_fd, const LogWriterOptions *options, LogWriter **ret)
         w->buffer = malloc(BUFFER_BYTES);
         if (!w->buffer)
                 return -ENOMEM;
+        r = take_over(w);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -83,6 +116,13 @@ static int end_segment(LogWriter *w) {
 static int flush(LogWriter *w) {
         int r;
 
+        if (w->skip_bytes > 0) {
+                size_t skipped_bytes = MIN(w->skip_bytes, w->buffered_bytes);
+
+                w->skip_bytes -= skipped_bytes;
+                w->buffered_bytes -= skipped_bytes;
+                memmove(w->buffer, w->buffer + skipped_bytes, w->buffered_bytes);
+        }
         if (w->buffered_bytes == 0)
                 return 0;
         /* The buffer holds whole lines, and goes into one segment. */

@@ -2,7 +2,10 @@
 #pragma once
 
 /* Writes a log as a row of self-contained .xz segments, mmiotrace-NNNNNN.log.xz. Each is whole and on disk before the
- * next begins, so that whatever happens later leaves a readable log up to there. Lines are never cut between two. */
+ * next begins, so that whatever happens later leaves a readable log up to there. Lines are never cut between two.
+ *
+ * A writer that begins in a folder where an earlier one was cut short keeps that one's complete segments, and drops as
+ * much of the text that it is given as they hold: the same text has to be given again from its start. */
 
 #include "record.h"
 

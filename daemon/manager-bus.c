@@ -344,24 +344,16 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         return 1;
 }
 
-static Session *active_session(Bus *bus, sd_bus_error *ret_error) {
-        if (!bus->manager->active)
-                (void) sd_bus_error_set(ret_error, BUS_ERROR_PREFIX "NotRunning",
-                                "No session is running; \"mmiotracectl start\" begins one.");
-        return bus->manager->active;
-}
-
 static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Bus *bus = userdata;
-        Session *s = active_session(bus, ret_error);
 
-        return s ? session_bus_stop(bus, s, m, ret_error) : -ESRCH;
+        return session_bus_stop(bus, bus->manager->active, m, ret_error);
 }
 
 static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        Session *s = active_session(userdata, ret_error);
+        Bus *bus = userdata;
 
-        return s ? session_bus_mark(s, m, ret_error) : -ESRCH;
+        return session_bus_mark(bus->manager->active, m, ret_error);
 }
 
 static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

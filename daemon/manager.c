@@ -91,11 +91,17 @@ Job *manager_find_job(Manager *m, unsigned id) {
         return NULL;
 }
 
+static int write_last_id(Manager *m, unsigned id) {
+        char text[16];
+
+        (void) snprintf(text, sizeof text, "%u\n", id);
+        return write_file_atomic_at(m->sessions_fd, LAST_ID_FILE, text, strlen(text));
+}
+
 /* Ids are never used twice, also not after the session of the highest one was removed: so the last one is on file. */
 int manager_next_session_id(Manager *m, unsigned *ret) {
         _cleanup_free_ char *line = NULL;
         uint64_t last = 0;
-        char text[16];
         int r;
 
         r = read_line_at(m->sessions_fd, LAST_ID_FILE, &line);
@@ -106,8 +112,7 @@ int manager_next_session_id(Manager *m, unsigned *ret) {
         for (size_t i = 0; i < m->n_sessions; i++)
                 last = MAX(last, (uint64_t) m->sessions[i]->id);
         last++;
-        (void) snprintf(text, sizeof text, "%u\n", (unsigned) last);
-        r = write_file_atomic_at(m->sessions_fd, LAST_ID_FILE, text, strlen(text));
+        r = write_last_id(m, (unsigned) last);
         if (r < 0)
                 return r;
         *ret = (unsigned) last;
@@ -165,6 +170,11 @@ void manager_unlink_job(Manager *m, Job *job) {
                 }
 }
 
+void manager_announce_session(Manager *m, Session *s) {
+        s->announced = true;
+        m->hooks.session_added(s, m->hooks.userdata);
+}
+
 void manager_release_active(Manager *m, Session *s) {
         if (m->active == s)
                 m->active = NULL;
@@ -175,7 +185,10 @@ void manager_drop_session(Manager *m, Session *s) {
         int r;
 
         (void) snprintf(name, sizeof name, "%u", s->id);
-        m->hooks.session_removed(s, m->hooks.userdata);
+        if (s->announced)
+                m->hooks.session_removed(s, m->hooks.userdata);
+        else
+                (void) write_last_id(m, s->id - 1);
         r = remove_tree_at(m->sessions_fd, name);
         if (r < 0)
                 (void) sd_journal_send("MESSAGE=Cannot remove the files of session %s: %s", name, strerrordesc_np(-r),
@@ -205,7 +218,6 @@ int manager_start_session(Manager *m, SessionOptions *options, uid_t owner_uid, 
                 manager_drop_session(m, s);
                 return r;
         }
-        m->hooks.session_added(s, m->hooks.userdata);
         *ret = s;
         return 0;
 }
@@ -269,7 +281,7 @@ int manager_load(Manager *m) {
         if (r < 0)
                 return r;
         for (size_t i = 0; i < m->n_sessions; i++)
-                m->hooks.session_added(m->sessions[i], m->hooks.userdata);
+                manager_announce_session(m, m->sessions[i]);
 
         for (size_t i = 0; i < m->n_sessions; i++) {
                 Session *s = m->sessions[i];
@@ -298,12 +310,19 @@ int manager_load(Manager *m) {
         return 0;
 }
 
+static bool is_sealing(const Manager *m) {
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i]->state == SESSION_SEALING)
+                        return true;
+        return m->n_jobs > 0;
+}
+
 void manager_check_quit(Manager *m) {
         bool quiet;
 
         switch (m->quitting) {
         case QUIT_STOP:
-                quiet = !m->active && m->n_jobs == 0 && !m->restorer;
+                quiet = !m->active && !is_sealing(m) && !m->restorer;
                 break;
         case QUIT_HAND_OVER:
                 /* Arming and restoring are not cut in two; a seal is begun again, and capturing goes on. */

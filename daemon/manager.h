@@ -66,6 +66,8 @@ int manager_add_session(Manager *manager, Session *session);
 void manager_unlink_session(Manager *manager, Session *session);
 int manager_add_job(Manager *manager, Job *job);
 void manager_unlink_job(Manager *manager, Job *job);
+/* Tells of a session that the checks have let pass. One that they refuse was never there for anybody else. */
+void manager_announce_session(Manager *manager, Session *session);
 /* The session no longer stands in the way of another. */
 void manager_release_active(Manager *manager, Session *session);
 

@@ -2,7 +2,7 @@
 
 /* The seal worker: turns the raw segments of the session in the current folder into the log, and the log with what is
  * known of machine and session into the archive. It reports to the daemon by KEY=VALUE lines on standard output, and
- * is safe to be run again from the start: the raw segments go last. */
+ * goes on behind the last complete segment of the log when it is run again: the raw segments go last. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,6 +24,8 @@
 /* xz -6 takes 94 MiB a thread for its dictionary and tables, and its blocks. */
 #define THREAD_MEMORY_BYTES (160 * MIB)
 
+#define SEAL_RESULT_FILE "seal.result"
+
 /* How much of the work the decoding is; the archive is a copy. */
 #define LOG_SHARE 0.95
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
@@ -41,7 +43,7 @@ static int open_folder(const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-/* What an earlier run left half-done, or the raw segments once they are in the archive. */
+/* The raw segments, once they are in the archive. */
 static int remove_files(int dir_fd, const char *suffix) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
@@ -210,6 +212,54 @@ static uint64_t kernel_lost(void) {
         return session ? json_get_u64(session, "lost_events") : 0;
 }
 
+typedef struct Result {
+        const TraceTotals *totals;
+        uint64_t n_lost, segments_bytes, archive_bytes;
+} Result;
+
+/* The result is on disk before the raw segments go: from then on the work is never done again, as it could not be. */
+static int save_result(int dir_fd, const Result *result) {
+        const TraceTotals *t = result->totals;
+        _cleanup_free_ char *text = NULL;
+        size_t bytes = 0;
+        FILE *f;
+
+        f = open_memstream(&text, &bytes);
+        if (!f)
+                return -ENOMEM;
+        worker_send(f, "EVENTS", "%" PRIu64, t->n_events);
+        worker_send(f, "READS", "%" PRIu64, t->n_by_type[RECORD_READ]);
+        worker_send(f, "WRITES", "%" PRIu64, t->n_by_type[RECORD_WRITE]);
+        worker_send(f, "UNKNOWN", "%" PRIu64, t->n_by_type[RECORD_UNKNOWN]);
+        worker_send(f, "MAPS", "%" PRIu64, t->n_by_type[RECORD_MAP]);
+        worker_send(f, "LOST", "%" PRIu64, result->n_lost);
+        worker_send(f, "LOG_BYTES", "%" PRIu64, result->segments_bytes);
+        worker_send(f, "ARCHIVE_BYTES", "%" PRIu64, result->archive_bytes);
+        if (t->n_torn_pages > 0)
+                worker_send(f, "WARNING", "%" PRIu64 " pages of the ring buffer were torn; what could be read of them is kept.",
+                                t->n_torn_pages);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        return write_file_atomic_at(dir_fd, SEAL_RESULT_FILE, text, bytes);
+}
+
+static int finish(int raw_fd) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_file_at(AT_FDCWD, SEAL_RESULT_FILE, 1 * MIB, &text, NULL);
+        if (r < 0)
+                return r;
+        fputs(text, stdout);
+        worker_send(stdout, "PROGRESS", "1");
+        r = remove_files(raw_fd, ".raw");
+        if (r >= 0)
+                r = remove_files(raw_fd, ".loss");
+        if (r < 0)
+                worker_send(stdout, "WARNING", "The raw segments could not be removed: %s", strerrordesc_np(-r));
+        return 0;
+}
+
 static int seal(unsigned level, Error *error) {
         _cleanup_close_ int raw_fd = open_folder(SESSION_RAW_DIR), log_fd = open_folder(SESSION_LOG_DIR),
                         formats_fd = open_folder(SESSION_FORMATS_DIR), dir_fd = open_folder(".");
@@ -222,12 +272,12 @@ static int seal(unsigned level, Error *error) {
 
         if (raw_fd < 0 || log_fd < 0 || formats_fd < 0 || dir_fd < 0)
                 return error_set(error, ERROR_FAILED, "The session's folder is not complete.");
+        if (faccessat(dir_fd, SEAL_RESULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return finish(raw_fd);
         r = ring_format_load(formats_fd, &format);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The formats of the kernel's events were not saved or are not understood");
-        r = remove_files(log_fd, ".log.xz");
-        if (r >= 0)
-                r = log_writer_new(log_fd, &(LogWriterOptions) {
+        r = log_writer_new(log_fd, &(LogWriterOptions) {
                                 .level = level,
                                 .threads = 0,
                                 .memory_max_bytes = memory_max_bytes(),
@@ -245,25 +295,10 @@ static int seal(unsigned level, Error *error) {
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");
 
-        worker_send(stdout, "EVENTS", "%" PRIu64, totals.n_events);
-        worker_send(stdout, "READS", "%" PRIu64, totals.n_by_type[RECORD_READ]);
-        worker_send(stdout, "WRITES", "%" PRIu64, totals.n_by_type[RECORD_WRITE]);
-        worker_send(stdout, "UNKNOWN", "%" PRIu64, totals.n_by_type[RECORD_UNKNOWN]);
-        worker_send(stdout, "MAPS", "%" PRIu64, totals.n_by_type[RECORD_MAP]);
-        worker_send(stdout, "LOST", "%" PRIu64, n_lost);
-        worker_send(stdout, "LOG_BYTES", "%" PRIu64, segments_bytes);
-        worker_send(stdout, "ARCHIVE_BYTES", "%" PRIu64, archive_bytes);
-        if (totals.n_torn_pages > 0)
-                worker_send(stdout, "WARNING", "%" PRIu64 " pages of the ring buffer were torn; what could be read of them is kept.",
-                                totals.n_torn_pages);
-        worker_send(stdout, "PROGRESS", "1");
-
-        r = remove_files(raw_fd, ".raw");
-        if (r >= 0)
-                r = remove_files(raw_fd, ".loss");
+        r = save_result(dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes });
         if (r < 0)
-                worker_send(stdout, "WARNING", "The raw segments could not be removed: %s", strerrordesc_np(-r));
-        return 0;
+                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot save the result");
+        return finish(raw_fd);
 }
 
 int main(int argc, char *argv[]) {

@@ -8,6 +8,10 @@ int session_bus_path(const Session *s, char **ret) {
         return bus_path_new(BUS_PATH_SESSION, s->id, ret);
 }
 
+static int no_session(Error *error) {
+        return error_set(error, ERROR_NOT_RUNNING, "No session is running; \"mmiotracectl start\" begins one.");
+}
+
 /* The options of Mark: "time" t, when the caller saw what it marks (CLOCK_MONOTONIC, µs). */
 static int read_mark_options(sd_bus_message *m, uint64_t *ret_usec, Error *error) {
         const char *key;
@@ -41,6 +45,8 @@ int session_bus_mark(Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         if (r < 0)
                 return r;
         r = read_mark_options(m, &caller_usec, &error);
+        if (r >= 0 && !s)
+                r = no_session(&error);
         if (r >= 0)
                 r = session_mark(s, text, caller_usec, &usec, &error);
         if (r < 0)
@@ -53,6 +59,8 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         int r;
 
         r = bus_read_no_options(m, &error);
+        if (r >= 0 && !s)
+                r = no_session(&error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         /* Before the stop, which can end at once. */

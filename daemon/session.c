@@ -16,6 +16,8 @@
 #include "tracer.h"
 
 #define MARKS_MAX 100000
+/* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
+#define DRAIN_DEATHS_MAX 16
 
 static const char *const states[_SESSION_STATE_MAX] = {
         [SESSION_CHECKING] = "checking",
@@ -202,8 +204,12 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                 r = make_folders(s);
         if (r >= 0)
                 r = session_save(s, true);
-        if (r < 0)
-                return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot make the session's folder in /var/lib/mmiotraced");
+        if (r < 0) {
+                (void) error_set_errno(error, ERROR_NO_SPACE, r, "Cannot make the session's folder in /var/lib/mmiotraced");
+                if (s->id > 0)
+                        manager_drop_session(m, TAKE_PTR(s));
+                return r;
+        }
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -232,6 +238,7 @@ Session *session_free(Session *s) {
         safe_close(s->marker_fd);
         safe_close(s->control_fd);
         safe_close(s->dir_fd);
+        error_done(&s->start_error);
         free(s->boot_id);
         session_options_done(&s->options);
         for (size_t i = 0; i < s->n_marks; i++)
@@ -292,9 +299,10 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
         uint64_t number;
 
-        if (streq(key, "STATE") && streq(value, "arming"))
+        if (streq(key, "STATE") && streq(value, "arming")) {
                 session_set_state(s, SESSION_ARMING);
-        else if (streq(key, "MODULE"))
+                manager_announce_session(s->manager, s);
+        } else if (streq(key, "MODULE"))
                 replace(&s->module, value);
         else if (streq(key, "VERSION"))
                 replace(&s->driver_version, value);
@@ -453,6 +461,12 @@ static void tell_started(Session *s, const Error *error) {
         s->manager->hooks.started(s, error, s->manager->hooks.userdata);
 }
 
+/* An answer that the start has failed says as well that nothing is changed any more: so it has to wait for that. */
+static void fail_start(Session *s, const Error *error) {
+        s->busy_loading = false;
+        (void) error_set(&s->start_error, error->code, "%s", strempty(error->text));
+}
+
 static void seal(Session *s) {
         Error error = {};
         int r;
@@ -480,6 +494,9 @@ static void on_restored(const Error *error, void *userdata) {
         }
         if (s->result == RESULT_NONE)
                 s->result = RESULT_SUCCESS;
+        if (s->start_error.code != ERROR_NONE)
+                tell_started(s, &s->start_error);
+        error_done(&s->start_error);
         seal(s);
         s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
         manager_check_quit(s->manager);
@@ -491,6 +508,7 @@ static void restore(Session *s) {
         int r;
 
         session_set_state(s, SESSION_RESTORING);
+        s->worker = worker_free(s->worker);
         /* What an interrupted session knows of the machine is from its own boot, and stays. */
         if (s->result == RESULT_INTERRUPTED)
                 request.session_fd = -EBADF;
@@ -502,14 +520,20 @@ static void restore(Session *s) {
         }
 }
 
+static int spawn_drain(Session *s);
+
 /* The drain has ended: because it was told to, or because it could not go on. */
 static void on_drained(const Error *error, void *userdata) {
         Session *s = userdata;
         bool arming = s->state == SESSION_ARMING;
 
+        s->drain = worker_free(s->drain);
+        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < DRAIN_DEATHS_MAX && spawn_drain(s) >= 0) {
+                log_failure(s, -EIO, error->text);
+                return;
+        }
         (void) session_update_counters(s);
         stop_watching_counters(s);
-        s->drain = worker_free(s->drain);
         s->tally = worker_free(s->tally);
         close_pipes(s);
         s->n_rate = s->ring_bytes = 0;
@@ -520,7 +544,7 @@ static void on_drained(const Error *error, void *userdata) {
         if (error)
                 session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
         if (arming || s->busy_loading)
-                tell_started(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+                fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
         if (s->state == SESSION_CAPTURING)
                 session_set_state(s, SESSION_DRAINING);
         restore(s);
@@ -556,6 +580,23 @@ static void set_driver_to_work(Session *s) {
         }
 }
 
+static void on_looked(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->worker = worker_free(s->worker);
+        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+}
+
+/* Which devices the driver has taken, now that it is there. Nobody waits for that. */
+static void look_at_driver(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "look", step_look, &request, on_step_line, on_looked, &s->worker);
+        if (r < 0)
+                log_failure(s, r, "cannot look at the driver");
+}
+
 void session_load_done(Session *s, const Error *error) {
         Error ignored = {};
 
@@ -563,12 +604,13 @@ void session_load_done(Session *s, const Error *error) {
                 return;
         if (error) {
                 session_set_result(s, s->options.load ? RESULT_LOAD_FAILED : RESULT_BIND_FAILED, error->text);
-                tell_started(s, error);
+                fail_start(s, error);
                 (void) session_stop(s, &ignored);
                 error_done(&ignored);
                 return;
         }
         tell_started(s, NULL);
+        look_at_driver(s);
 }
 
 static void tell_drain_to_stop(Session *s) {
@@ -620,28 +662,36 @@ static void on_tally_done(const Error *error, void *userdata) {
         s->tally = worker_free(s->tally);
 }
 
+/* The drain, or the next one after it was killed: everything that it had taken is in the pipes and the segments. */
+static int spawn_drain(Session *s) {
+        StepRequest request = step_request(s);
+        int fds[2], r;
+
+        s->control_fd = safe_close(s->control_fd);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        s->control_fd = fds[0];
+        request.control_fd = fds[1];
+        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        safe_close(fds[1]);
+        return r;
+}
+
 static int start_drain(Session *s) {
         StepRequest request;
-        int fds[2], r;
+        int r;
 
         s->counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (s->counters == MAP_FAILED) {
                 s->counters = NULL;
                 return -errno;
         }
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-                return -errno;
-        s->control_fd = fds[0];
         r = open_pipes(s);
-        if (r >= 0) {
-                request = step_request(s);
-                request.control_fd = fds[1];
-                r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
-        }
-        safe_close(fds[1]);
+        if (r >= 0)
+                r = spawn_drain(s);
         if (r < 0)
                 return r;
-        request.control_fd = -EBADF;
+        request = step_request(s);
         r = start_step(s, "tally", step_tally, &request, on_tally_line, on_tally_done, &s->tally);
         if (r < 0)
                 log_failure(s, r, "reads and writes are not counted while it runs");
@@ -687,9 +737,12 @@ static void on_armed(const Error *error, void *userdata) {
         }
         /* The worker has undone what it did: nothing is left but the folder. */
         session_set_result(s, RESULT_DRAIN_FAILED, error->text);
-        session_set_state(s, SESSION_FAILED);
+        if (s->announced)
+                session_set_state(s, SESSION_FAILED);
         manager_release_active(m, s);
         tell_started(s, error);
+        /* Whoever wanted it stopped meanwhile has what was wanted. */
+        m->hooks.stopped(s, NULL, m->hooks.userdata);
         manager_drop_session(m, s);
         manager_check_quit(m);
 }
@@ -713,7 +766,7 @@ int session_stop(Session *s, Error *error) {
         case SESSION_CAPTURING:
                 session_set_state(s, SESSION_DRAINING);
                 if (s->busy_loading)
-                        tell_started(s, &(Error) { ERROR_STATE,
+                        fail_start(s, &(Error) { ERROR_STATE,
                                         (char *) "The session was stopped while the driver was being loaded." });
                 tell_drain_to_stop(s);
                 return 0;
@@ -780,16 +833,17 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
 }
 
 void session_seal_done(Session *s, const Error *error) {
-        if (error)
+        if (error) {
+                session_warn(s, strempty(error->text));
                 session_set_result(s, RESULT_SEAL_FAILED, error->text);
-        else if (s->archive_name) {
+        } else if (s->archive_name) {
                 replace(&s->archive, s->archive_name);
                 s->raw_bytes = 0;
         }
         if (s->n_lost > 0)
                 (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
                                 "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
-        session_set_state(s, s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED ? SESSION_SEALED : SESSION_FAILED);
+        session_set_state(s, !error && (s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED) ? SESSION_SEALED : SESSION_FAILED);
 }
 
 void session_resume(Session *s) {

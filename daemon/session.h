@@ -102,7 +102,10 @@ typedef struct Session {
         size_t n_pipes;
         Worker *worker;         /* arms, later restores */
         Worker *bind, *drain, *tally;
+        unsigned n_drain_deaths;
         Job *job;               /* that seals it */
+        bool announced;         /* others have heard of it: not before the checks let it pass */
+        Error start_error;      /* why it did not begin, to be told once the machine is restored */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
 } Session;

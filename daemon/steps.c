@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 
 #include "archive-name.h"
@@ -26,6 +28,15 @@ static int open_folder(const StepRequest *q, const char *name, int *ret) {
         return 0;
 }
 
+static void send_driver(FILE *out, const Driver *driver) {
+        if (driver->module)
+                worker_send(out, "MODULE", "%s", driver->module);
+        if (driver->version)
+                worker_send(out, "VERSION", "%s", driver->version);
+        STRV_FOREACH(device, driver->devices)
+                worker_send(out, "DEVICE", "%s", *device);
+}
+
 /* Tells what is known of the driver, and writes it down. Called again at the end, where more is bound. */
 static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, Error *error) {
         _cleanup_free_ char *ids = NULL, *device_name = NULL, *name = NULL;
@@ -34,17 +45,12 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
 
         r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
         if (r >= 0)
-                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, NULL, driver);
+                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, q->context->module_dir,
+                                driver);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save the description of the machine");
-        if (driver) {
-                if (driver->module)
-                        worker_send(out, "MODULE", "%s", driver->module);
-                if (driver->version)
-                        worker_send(out, "VERSION", "%s", driver->version);
-                STRV_FOREACH(device, driver->devices)
-                        worker_send(out, "DEVICE", "%s", *device);
-        }
+        if (driver)
+                send_driver(out, driver);
         (void) metadata_main_device(q->context->sys_root, driver, &ids, &device_name);
         r = archive_name(ids, device_name, driver ? driver->name : NULL, driver ? driver->version : NULL, q->started_usec,
                         &name);
@@ -128,7 +134,7 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0)
                 return r;
         if (q->driver) {
-                r = driver_resolve(q->context->sys_root, NULL, q->driver, &driver, error);
+                r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
                 if (r < 0)
                         return r;
                 r = check_driver(q, driver, error);
@@ -191,6 +197,18 @@ int step_bind(FILE *out, void *userdata) {
         return worker_send_result(out, r, &error);
 }
 
+int step_look(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &error);
+        if (r >= 0)
+                send_driver(out, driver);
+        return worker_send_result(out, r, &error);
+}
+
 static void send_ready(void *userdata) {
         worker_send(userdata, "READY", "1");
 }
@@ -244,6 +262,9 @@ int step_tally(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
+        /* Nobody reads the counters of a daemon that is gone; its successor has a tally of its own. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
         r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
                 r = tally_run(raw_fd, q->pipes, q->n_pipes, q->counters, send_warning, out);
@@ -259,7 +280,8 @@ int step_restore(FILE *out, void *userdata) {
         r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &error);
 
         /* With the CPUs back. What is known of the driver from the start stays, if it is gone by now. */
-        if (q->session_fd >= 0 && (!q->driver || driver_resolve(q->context->sys_root, NULL, q->driver, &driver, &ignored) >= 0))
+        if (q->session_fd >= 0 &&
+            (!q->driver || driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored) >= 0))
                 if (report_driver(out, q, driver, &ignored) < 0)
                         worker_send(out, "WARNING", "%s", strempty(ignored.text));
         return worker_send_result(out, r, &error);

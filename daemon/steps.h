@@ -32,12 +32,14 @@ typedef struct StepRequest {
  *   Lines: STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
  *   ARCHIVE_NAME.
  * step_bind: gives the devices that were unbound back to their driver.
+ * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
  * step_tally: see tally.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded.
  *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING. */
 int step_arm(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
+int step_look(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
 int step_tally(FILE *out, void *request);
 int step_restore(FILE *out, void *request);

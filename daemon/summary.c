@@ -174,8 +174,9 @@ static void print_facts(FILE *f, struct json_object *session, const TraceTotals 
         print_time(f, "Capture began", json_get_u64(session, "start_realtime_usec"));
         print_time(f, "Capture ended", json_get_u64(session, "stop_realtime_usec"));
         fprintf(f, "%" PRIu64 " events: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " accesses that the kernel could not decode, %"
-                PRIu64 " mappings, %" PRIu64 " marks.\n", t->n_events, t->n_by_type[RECORD_READ], t->n_by_type[RECORD_WRITE],
-                t->n_by_type[RECORD_UNKNOWN], t->n_by_type[RECORD_MAP], t->n_by_type[RECORD_MARK]);
+                PRIu64 " mappings, %" PRIu64 " mark%s.\n", t->n_events, t->n_by_type[RECORD_READ], t->n_by_type[RECORD_WRITE],
+                t->n_by_type[RECORD_UNKNOWN], t->n_by_type[RECORD_MAP], t->n_by_type[RECORD_MARK],
+                t->n_by_type[RECORD_MARK] == 1 ? "" : "s");
         if (n_lost == 0 && t->n_gaps == 0)
                 fputs("No event was lost.\n", f);
         else

@@ -2,14 +2,16 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "blind.h"
 #include "tally.h"
 
 #define WAKE_MSEC 1000
 #define BATCH_PAGES 64
+/* For each millisecond of work so many of sleep. */
+#define REST_FACTOR 24
 
 typedef struct Stream {
         unsigned cpu, number;
@@ -113,15 +115,25 @@ static int count_batch(Tally *t, Stream *s) {
         return 1;
 }
 
+static uint64_t work_nsec(void) {
+        struct timespec ts;
+
+        return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) < 0 ? 0 :
+                (uint64_t) ts.tv_sec * 1000000000 + (uint64_t) ts.tv_nsec;
+}
+
+static void rest(uint64_t worked_nsec) {
+        uint64_t nsec = worked_nsec * REST_FACTOR;
+
+        (void) nanosleep(&(struct timespec) { (time_t) (nsec / 1000000000), (long) (nsec % 1000000000) }, NULL);
+}
+
 int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters *counters,
         void (*warn)(const char *text, void *userdata), void *userdata) {
         _cleanup_(tally_done) Tally t = { .raw_fd = raw_fd, .counters = counters };
-        const struct sched_param none = {};
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
 
-        if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-                return -errno;
         formats_fd = openat(raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
@@ -140,9 +152,16 @@ int tally_run(int raw_fd, const DrainPipe *pipes, size_t n_pipes, DrainCounters 
 
         for (;;) {
                 for (size_t i = 0; i < t.n_streams; i++)
-                        while ((r = count_batch(&t, t.streams + i)) != 0)
+                        for (;;) {
+                                uint64_t before_nsec = work_nsec();
+
+                                r = count_batch(&t, t.streams + i);
                                 if (r < 0)
                                         return r;
+                                if (r == 0)
+                                        break;
+                                rest(work_nsec() - before_nsec);
+                        }
                 (void) poll(NULL, 0, WAKE_MSEC);
         }
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 /* Counts what the drain has written, while the session runs: reads and writes for those who watch, and mappings with
- * holes as soon as they are made. It runs in a process of its own at the lowest priority (SCHED_IDLE), so that it gets
- * only what drain and driver leave of the one CPU, and follows behind. The exact numbers come from sealing. */
+ * holes as soon as they are made. It runs in a process of its own, which holds itself to a small share of the one CPU
+ * by sleeping, and follows behind. It has no low priority: next to a busy driver a process with SCHED_IDLE needs
+ * minutes even to be killed, and until then the service manager starts no new daemon, and nobody drains. The exact
+ * numbers come from sealing. */
 
 #include "drain.h"
 

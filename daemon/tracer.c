@@ -270,32 +270,33 @@ static int change_clock(const Arming *a) {
         return change(a, "trace_clock", old, "mono");
 }
 
-/* A mask that leaves the recording CPU out would make the kernel count every access as lost. */
-static int change_cpumask(const Arming *a) {
-        _cleanup_free_ char *old = NULL, *all = NULL;
-        unsigned cpu = a->armed->cpu, digit = 0;
-        size_t n = 0;
+/* A CPU that is not in the mask would have every access counted as lost. Only bits of CPUs that there are: the kernel
+ * refuses others, and which it has is not to be seen in how wide it prints the mask (lib/bitmap.c, bitmap_parse()). */
+static int change_cpumask(const Arming *a, const CpuSet *online) {
+        static const char digits[] = "0123456789abcdef";
+        _cleanup_free_ char *old = NULL, *mask = NULL;
+        unsigned cpu = 0;
         int r;
 
         r = control_read("tracing_cpumask", &old);
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read tracing_cpumask");
-        for (size_t i = strlen(old); i-- > 0;) {
-                if (old[i] == ',')
-                        continue;
-                if (n++ == cpu / 4)
-                        digit = (unsigned) strtoul((char[]) { old[i], 0 }, NULL, 16);
-        }
-        if (digit >> (cpu % 4) & 1)
-                return 0;
-        all = strdup(old);
-        if (!all)
+        mask = strdup(old);
+        if (!mask)
                 return -ENOMEM;
-        /* As wide as the kernel prints it, so never wider than it takes. */
-        for (char *p = all; *p; p++)
-                if (*p != ',')
-                        *p = 'f';
-        return change(a, "tracing_cpumask", old, all);
+        for (size_t i = strlen(mask); i-- > 0;) {
+                const char *digit = strchr(digits, mask[i]);
+                unsigned value;
+
+                if (!digit)
+                        continue;
+                value = (unsigned) (digit - digits);
+                for (unsigned bit = 0; bit < 4; bit++, cpu++)
+                        if (cpu_set_has(online, cpu))
+                                value |= 1U << bit;
+                mask[i] = digits[value];
+        }
+        return change(a, "tracing_cpumask", old, mask);
 }
 
 static int available_memory(const Context *context, uint64_t *ret_bytes) {
@@ -525,7 +526,7 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         r = change_plain(&a, "buffer_percent", RING_WAKE_PERCENT);
         if (r < 0)
                 return r;
-        r = change_cpumask(&a);
+        r = change_cpumask(&a, &before);
         if (r < 0)
                 return r;
         r = choose_ring_size(&a, options, &bytes);
@@ -619,10 +620,21 @@ static int undo_bind(const Context *context, const char *driver, const char *dev
         return 0;
 }
 
+static bool control_holds(const char *name, const char *value) {
+        _cleanup_free_ char *text = NULL, *selected = NULL;
+
+        if (control_read(name, &text) < 0)
+                return false;
+        return streq(text, value) || (tracer_parse_selected(text, &selected) >= 0 && streq(selected, value));
+}
+
 static int undo_control(const UndoEntry *entry, Error *error) {
         int r;
 
         r = control_write(entry->name, entry->value);
+        /* A change that the kernel refused needs no undoing, and is refused in this direction as well. */
+        if (r < 0 && control_holds(entry->name, entry->value))
+                return 0;
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot set %s back to %s", entry->name, entry->value);
         return 0;
@@ -749,7 +761,7 @@ int tracer_is_on(void) {
 }
 
 int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
-        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL, *clock = NULL;
+        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL;
         uint64_t kb;
         int r;
 
@@ -761,18 +773,16 @@ int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
         if (r >= 0)
                 r = control_read("trace_clock", &clocks);
         if (r >= 0)
-                r = tracer_parse_selected(clocks, &clock);
-        if (r >= 0)
                 r = control_read(name, &size);
         if (r >= 0)
                 r = parse_u64(size, &kb);
         if (r < 0)
                 return r;
-        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clock = TAKE_PTR(clock), .ring_bytes = kb * KIB };
+        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clocks = TAKE_PTR(clocks), .ring_bytes = kb * KIB };
         return 0;
 }
 
 void tracer_settings_done(TracerSettings *settings) {
-        free(settings->clock);
+        free(settings->clocks);
         *settings = (TracerSettings) {};
 }

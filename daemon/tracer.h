@@ -62,7 +62,7 @@ int tracer_set_recording(bool on);
 /* What a session has set and another program may turn. */
 typedef struct TracerSettings {
         bool recording;
-        char *clock;
+        char *clocks;           /* the list, with the one in use in brackets */
         uint64_t ring_bytes;
 } TracerSettings;
 int tracer_read_settings(unsigned cpu, TracerSettings *ret);

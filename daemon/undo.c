@@ -24,7 +24,8 @@ int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *nam
         if (!o || json_add_string(o, "boot", boot_id) < 0 || json_add_string(o, "kind", kinds[kind]) < 0 ||
             json_add_string(o, "name", name) < 0 || json_add_string(o, "value", value) < 0)
                 return -ENOMEM;
-        if (asprintf(&line, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) < 0) {
+        /* The newline before it ends a line that was cut short, which would swallow this one. */
+        if (asprintf(&line, "\n%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) < 0) {
                 line = NULL;
                 return -ENOMEM;
         }

@@ -8,6 +8,8 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER SYSTEMD ".Manager"
 
+#define LINES_SHOWN 4
+
 /* One load that is going on. It refers to its session by id: that may be gone when PID 1 answers. */
 typedef struct Load {
         Manager *manager;
@@ -25,31 +27,63 @@ static void load_free(Load *l) {
 }
 DEFINE_CLEANUP(Load *, load_free)
 
+/* The unit has its standard error there. */
+static int error_file_name(const Load *l, char **ret) {
+        if (asprintf(ret, "load-%s.err", l->module) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 static void load_end(Load *l, const Error *error) {
         Session *s = manager_find_session(l->manager, l->session_id);
+        _cleanup_free_ char *name = NULL;
 
+        if (error_file_name(l, &name) >= 0)
+                (void) unlinkat(l->manager->runtime_fd, name, 0);
         if (s)
                 session_load_done(s, error);
         load_free(l);
 }
 
-/* What modprobe said: the unit has its standard error in this file. */
+/* The last lines as one: where an install command failed, the reason stands before the last. */
+static int join_last_lines(const char *text, char **ret) {
+        _cleanup_free_ char *joined = NULL;
+        const char *start = text + strlen(text);
+        unsigned n_lines = 0;
+        size_t bytes;
+        FILE *f;
+
+        while (start > text && (start[-1] != '\n' || ++n_lines < LINES_SHOWN))
+                start--;
+        f = open_memstream(&joined, &bytes);
+        if (!f)
+                return -ENOMEM;
+        for (; *start; start++)
+                if (*start == '\n')
+                        fputs("; ", f);
+                else
+                        fputc(*start, f);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(joined);
+        return 0;
+}
+
 static void fail_by_modprobe(Load *l, const char *result) {
-        _cleanup_free_ char *name = NULL, *text = NULL;
+        _cleanup_free_ char *name = NULL, *text = NULL, *said = NULL;
         _cleanup_error_ Error error = {};
         size_t n;
 
-        if (asprintf(&name, "load-%s.err", l->module) < 0)
-                name = NULL;
-        if (name && read_file_at(l->manager->runtime_fd, name, 64 * KIB, &text, &n) >= 0)
-                while (n > 0 && text[n - 1] == '\n')
+        if (error_file_name(l, &name) >= 0 && read_file_at(l->manager->runtime_fd, name, 64 * KIB, &text, &n) >= 0)
+                while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '.'))
                         text[--n] = 0;
-        if (!isempty(text) && text_is_clean(text, true)) {
-                const char *last = strrchr(text, '\n');
-
-                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed: %s", l->module, last ? last + 1 : text);
-        } else
-                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed (%s); see \"journalctl -u %s\".", l->module, result, l->unit);
+        if (!isempty(text) && text_is_clean(text, true) && join_last_lines(text, &said) >= 0)
+                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed: %s.", l->module, said);
+        else
+                (void) error_set(&error, ERROR_LOAD_FAILED, "Loading %s failed (%s); see \"journalctl -u %s\".",
+                                l->module, result, l->unit);
         load_end(l, &error);
 }
 

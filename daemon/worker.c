@@ -84,7 +84,7 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
         w->pid = 0;
         (void) read_lines(w);
         if (si->si_code != CLD_EXITED)
-                (void) error_set(&w->error, ERROR_FAILED, "The %s process was killed by signal %i (%s).", w->name,
+                (void) error_set(&w->error, ERROR_PROCESS_DIED, "The %s process was killed by signal %i (%s).", w->name,
                         si->si_status, strsignal(si->si_status));
         else if (si->si_status != EXIT_SUCCESS)
                 (void) error_set(&w->error, ERROR_FAILED, "The %s process failed without saying why.", w->name);

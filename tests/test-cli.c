@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include "export.h"
+#include "follow.h"
+#include "session-page.h"
 #include "session-view.h"
 #include "table.h"
 #include "test-util.h"
@@ -14,6 +16,9 @@ TestSuite(table, .fini = test_done);
 TestSuite(page, .fini = test_done);
 TestSuite(export, .fini = test_done);
 TestSuite(session_view, .fini = test_done);
+TestSuite(follow, .fini = test_done);
+TestSuite(screen, .fini = test_done);
+TestSuite(session_page, .fini = test_done);
 
 static void assert_escaped(const char *s, const char *expected) {
         _cleanup_free_ char *escaped = NULL;
@@ -93,6 +98,17 @@ Test(text, duration) {
         cr_assert_str_eq(FORMAT_DURATION(UINT64_MAX), "584542 years");
 }
 
+Test(text, short_duration) {
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(0), "0.0s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(9999999), "9.9s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(10 * USEC_PER_SEC), "10s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(999 * USEC_PER_SEC), "999s");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(1000 * USEC_PER_SEC), "16min");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(27 * 3600 * USEC_PER_SEC), "27h");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(9 * 86400 * USEC_PER_SEC), "9d");
+        cr_assert_str_eq(FORMAT_SHORT_DURATION(UINT64_MAX), "99999d");
+}
+
 Test(text, relative) {
         const uint64_t now_usec = 1000000 * USEC_PER_SEC;
 
@@ -105,6 +121,38 @@ Test(text, relative) {
 Test(text, log_time) {
         cr_assert_str_eq(FORMAT_LOG_TIME(0), "0.000000");
         cr_assert_str_eq(FORMAT_LOG_TIME(12000345), "12.000345");
+}
+
+static void assert_count(const char *s, uint64_t expected) {
+        uint64_t n = 0;
+
+        cr_assert_eq(parse_count(s, &n), 0);
+        cr_assert_eq(n, expected);
+}
+
+Test(text, count) {
+        uint64_t n = 7;
+
+        assert_count("0", 0);
+        assert_count("5000000", 5000000);
+        assert_count("300k", 300000);
+        assert_count("300K", 300000);
+        assert_count("5M", 5000000);
+        assert_count("18446744073709551615", UINT64_MAX);
+
+        cr_assert_eq(parse_count("", &n), -EINVAL);
+        cr_assert_eq(parse_count("M", &n), -EINVAL);
+        cr_assert_eq(parse_count("-1", &n), -EINVAL);
+        cr_assert_eq(parse_count(" 1", &n), -EINVAL);
+        cr_assert_eq(parse_count("5m", &n), -EINVAL);
+        cr_assert_eq(parse_count("5G", &n), -EINVAL);
+        cr_assert_eq(parse_count("5MB", &n), -EINVAL);
+        cr_assert_eq(parse_count("1.5M", &n), -EINVAL);
+        cr_assert_eq(parse_count("0x10", &n), -EINVAL);
+        cr_assert_eq(parse_count("18446744073709551616", &n), -ERANGE);
+        cr_assert_eq(parse_count("18446744073709551615k", &n), -ERANGE);
+        cr_assert_eq(parse_count("100000000000000000000000000", &n), -ERANGE);
+        cr_assert_eq(n, 7);
 }
 
 Test(text, nearest) {
@@ -306,4 +354,203 @@ Test(session_view, states) {
         cr_assert_not(session_view_is_failure(&v));
         v.result = (char *) "disk-full";
         cr_assert(session_view_is_failure(&v));
+}
+
+Test(session_view, ring) {
+        SessionView v = { .buffer_size_bytes = 44400000, .ring_fill_bytes = 11100000, .event_rate = 100000 };
+        uint64_t usec = 7;
+
+        cr_assert_eq(session_view_ring_percent(&v), 25);
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 7500000);
+
+        /* More than full is full. */
+        v.ring_fill_bytes = 50000000;
+        cr_assert_eq(session_view_ring_percent(&v), 100);
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 0);
+
+        /* Without a rate nothing is said, and not for ever either. */
+        usec = 7;
+        v.event_rate = 0;
+        cr_assert_not(session_view_ring_left(&v, &usec));
+        v = (SessionView) { .event_rate = 1, .ring_fill_bytes = 1 };
+        cr_assert_not(session_view_ring_left(&v, &usec));
+        cr_assert_eq(session_view_ring_percent(&v), 0);
+        cr_assert_eq(usec, 7);
+
+        v = (SessionView) { .event_rate = UINT64_MAX, .buffer_size_bytes = UINT64_MAX };
+        cr_assert(session_view_ring_left(&v, &usec));
+        v.event_rate = 1;
+        cr_assert(session_view_ring_left(&v, &usec));
+        cr_assert_eq(usec, 1000000000000000000);
+}
+
+/* What the daemon would have sent for an empty property. */
+static SessionView empty_view(const char *state) {
+        char *nothing = (char *) "";
+
+        return (SessionView) {
+                .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
+                .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
+                .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
+        };
+}
+
+static void assert_json(const SessionView *v, const char *key, const char *expected) {
+        _cleanup_json_ json_object *o = NULL;
+        json_object *value;
+
+        cr_assert_eq(session_view_to_json(v, &o), 0);
+        cr_assert(json_object_object_get_ex(o, key, &value));
+        cr_assert_str_eq(json_object_to_json_string(value), expected);
+}
+
+Test(session_view, json_of_the_ring) {
+        SessionView v = empty_view("capturing");
+
+        v.buffer_size_bytes = 44400000;
+        v.ring_fill_bytes = 11100000;
+        v.keep = (char *) "oldest";
+        assert_json(&v, "ring_seconds_left", "null");
+        v.event_rate = 100000;
+        assert_json(&v, "ring_seconds_left", "7.500");
+        assert_json(&v, "ring_fill_bytes", "11100000");
+        assert_json(&v, "event_rate", "100000");
+        assert_json(&v, "keep", "\"oldest\"");
+}
+
+static void assert_page(const SessionView *v, SessionPagePart parts, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        cr_assert_eq(session_page_print(v, parts, f, &(Terminal) { .columns = 60 }), 0);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+}
+
+Test(session_page, loss_is_said) {
+        SessionView v = empty_view("sealed");
+
+        v.events = 3;
+        v.reads = 1;
+        v.writes = 2;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 3 (1 reads, 2 writes, 0 unknown, 0 maps)\n"
+                        "       Lost: none\n");
+        cr_assert_eq(session_state_style(&v), STYLE_GOOD);
+        v.lost_events = 1234;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 3 (1 reads, 2 writes, 0 unknown, 0 maps)\n"
+                        "       LOST: 1234 events; the trace is not complete\n");
+        cr_assert_eq(session_state_style(&v), STYLE_ATTENTION);
+        v.lost_events = 1;
+        v.events = 0;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: none\n"
+                        "       LOST: 1 event; the trace is not complete\n");
+}
+
+Test(session_page, ring) {
+        SessionView v = empty_view("capturing");
+
+        v.buffer_size_bytes = 444 * KIB;
+        v.ring_fill_bytes = 111 * KIB;
+        v.event_rate = 1024;
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "     Buffer: 444.0K, 25% full (111.0K), 7.5s of ring left at\n"
+                        "             this rate\n");
+        v.event_rate = 0;
+        v.keep = (char *) "oldest";
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "     Buffer: 444.0K, 25% full (111.0K)\n"
+                        "       Keep: oldest: when the buffer is full, new events are\n"
+                        "             lost\n");
+}
+
+Test(session_page, rate) {
+        SessionView v = empty_view("capturing");
+
+        v.start_monotonic_usec = 1;
+        v.stop_monotonic_usec = 1 + 4 * USEC_PER_SEC;
+        v.events = v.writes = 1000;
+        v.event_rate = 700;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 1000 (0 reads, 1000 writes, 0 unknown, 0 maps)\n"
+                        "       Rate: 700/s now, 250/s on average\n"
+                        "       Lost: none\n");
+}
+
+Test(session_page, warnings_are_paragraphs) {
+        SessionView v = empty_view("sealed");
+        char *warnings[] = {
+                (char *) "The first page of an unaligned mapping is not in the log.",
+                (char *) "Tracing was switched off by somebody else.", NULL,
+        };
+
+        v.warnings = warnings;
+        assert_page(&v, SESSION_PAGE_WARNINGS,
+                        "\n"
+                        "    Warning: The first page of an unaligned mapping is not\n"
+                        "             in the log.\n"
+                        "\n"
+                        "    Warning: Tracing was switched off by somebody else.\n");
+}
+
+static void assert_lines(const SessionView *v, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        cr_assert_eq(setenv("TZ", "UTC", 1), 0);
+        tzset();
+        follow_print_heading(f);
+        follow_print_line(v, UINT64_C(1795295405) * USEC_PER_SEC, f);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+        /* An 80-column terminal does not break the heading. */
+        cr_assert_lt(strcspn(text, "\n"), 80);
+}
+
+Test(follow, table) {
+        SessionView v = empty_view("capturing");
+
+        assert_lines(&v,
+                        "TIME     EVENTS/s     EVENTS      READS     WRITES UNKNOWN     LOST FILL   LEFT\n"
+                        "21:10:05        0          0          0          0       0        0    -      -\n");
+        v.buffer_size_bytes = 444000000;
+        v.ring_fill_bytes = 44400000;
+        v.event_rate = 225000;
+        v.events = 1100030;
+        v.reads = 400000;
+        v.writes = 700018;
+        v.unknown = 12;
+        v.lost_events = 1234;
+        assert_lines(&v,
+                        "TIME     EVENTS/s     EVENTS      READS     WRITES UNKNOWN     LOST FILL   LEFT\n"
+                        "21:10:05   225000    1100030     400000     700018      12     1234  10%    40s\n");
+}
+
+static void assert_screen(const char *s, unsigned rows, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        cr_assert_not_null(f);
+        screen_print(f, s, rows);
+        fclose(f);
+        cr_assert_str_eq(text, expected);
+}
+
+Test(screen, print) {
+        /* Each line is cleared only as it is written, and what was below the last one goes. */
+        assert_screen("one\ntwo\n\nlast\n", 4,
+                        "\033[H\033[?7l\033[Kone\n\033[Ktwo\n\033[K\n\033[Klast\033[J\033[?7h");
+        /* Too few rows: the last line stays. */
+        assert_screen("one\ntwo\n\nlast\n", 3,
+                        "\033[H\033[?7l\033[Kone\n\033[Ktwo\n\033[Klast\033[J\033[?7h");
+        assert_screen("one\nlast\n", 1, "\033[H\033[?7l\033[Klast\033[J\033[?7h");
 }

@@ -22,6 +22,7 @@
  * size, cut to its width. A read of the descriptor tells the value that comes next.
  */
 
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/miscdevice.h>
@@ -37,13 +38,17 @@
 #define WINDOW_BYTES 32768
 #define SLOT_BYTES 16
 #define REQUEST_BYTES 256
-
-/* Two huge pages instead of small ones would change nothing that is tested here. */
 #define TEST_MAP_BYTES (WINDOWS * WINDOW_BYTES)
 
 struct request {
 	u64 first, count, window, yield, pause;
 	const char *pattern;
+};
+
+/* What an open descriptor gives to read: the value that comes next. */
+struct answer {
+	char text[24];
+	size_t at;
 };
 
 /* One at most: the driver refuses a second device. */
@@ -153,6 +158,7 @@ static u64 run(const struct request *q)
 
 static ssize_t test_write(struct file *file, const char __user *data, size_t bytes, loff_t *offset)
 {
+	struct answer *answer = file->private_data;
 	struct request q;
 	char *text;
 	int r;
@@ -167,27 +173,30 @@ static ssize_t test_write(struct file *file, const char __user *data, size_t byt
 		r = 0;
 	} else {
 		r = parse_request(text, &q);
-		if (r == 0)
-			*(u64 *)file->private_data = run(&q);
+		if (r == 0) {
+			scnprintf(answer->text, sizeof(answer->text), "%llu\n", run(&q));
+			answer->at = 0;
+		}
 	}
 	kfree(text);
 	return r < 0 ? r : (ssize_t)bytes;
 }
 
-/* The next value, again and again: a shell has no way to seek back. */
 static ssize_t test_read(struct file *file, char __user *data, size_t bytes, loff_t *offset)
 {
-	char text[24];
-	size_t n = scnprintf(text, sizeof(text), "%llu\n", *(u64 *)file->private_data);
+	struct answer *answer = file->private_data;
 
-	if (bytes < n)
-		return -EINVAL;
-	return copy_to_user(data, text, n) ? -EFAULT : (ssize_t)n;
+	/* A shell reads byte by byte. */
+	bytes = min(bytes, strlen(answer->text + answer->at));
+	if (copy_to_user(data, answer->text + answer->at, bytes))
+		return -EFAULT;
+	answer->at += bytes;
+	return bytes;
 }
 
 static int test_open(struct inode *inode, struct file *file)
 {
-	file->private_data = kzalloc(sizeof(u64), GFP_KERNEL);
+	file->private_data = kzalloc(sizeof(struct answer), GFP_KERNEL);
 	return file->private_data ? stream_open(inode, file) : -ENOMEM;
 }
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The daemon, on a machine that is a folder (see machine.h). The daemon that is installed has no such door. */
+
+#include <sys/stat.h>
+
+#include "daemon.h"
+#include "names.h"
+
+static char *below(const char *root, const char *name) {
+        char *path;
+
+        if (asprintf(&path, "%s/%s", root, name) < 0)
+                abort();
+        return path;
+}
+
+int main(int argc, char *argv[]) {
+        int r;
+
+        if (argc != 4) {
+                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM\n", stderr);
+                return 2;
+        }
+        _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
+                            *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
+                            *runtime_dir = below(argv[1], "run");
+
+        umask(0077);
+        r = daemon_run(&(Context) {
+                        .tracing_dir = tracing_dir,
+                        .sys_root = sys_root,
+                        .proc_root = proc_root,
+                        .module_dir = argv[2],
+                        .state_dir = state_dir,
+                        .runtime_dir = runtime_dir,
+                        .seal_program = argv[3],
+                        .config = CONFIG_DEFAULT,
+        });
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the daemon shows, what it refuses, and that a refusal changes nothing. */
+
+#include "fixture.h"
+
+static Fixture fixture;
+
+static void setup(void) {
+        fixture_make(&fixture);
+}
+
+static void teardown(void) {
+        fixture_done(&fixture);
+}
+
+TestSuite(manager, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(manager, interface) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *xml = NULL;
+
+        daemon_start(f);
+        xml = introspect(f, BUS_PATH);
+        cr_assert(strstr(xml, "<interface name=\"" BUS_INTERFACE_MANAGER "\">"));
+        cr_assert(strstr(xml, "<arg type=\"a{sv}\" name=\"options\" direction=\"in\"/>"));
+        cr_assert(strstr(xml, "<arg type=\"o\" name=\"session\" direction=\"out\"/>"));
+        cr_assert(strstr(xml, "<arg type=\"s\" name=\"text\" direction=\"in\"/>"));
+        cr_assert(strstr(xml, "<interface name=\"org.freedesktop.DBus.ObjectManager\">"));
+        assert_manager(f, "Version", PROJECT_VERSION);
+        assert_manager(f, "State", "idle");
+        assert_manager(f, "ActiveSession", "/");
+        cr_assert_eq(get_number(f, BUS_PATH, BUS_INTERFACE_MANAGER, "APIVersion"), BUS_API_VERSION);
+        cr_assert_eq(get_number(f, BUS_PATH, BUS_INTERFACE_MANAGER, "DiskUsage"), 0);
+        daemon_stop(f);
+}
+
+/* Every argument of ours has a name. */
+Test(manager, arguments_have_names) {
+        static const char *const paths[] = { BUS_PATH, BUS_PATH_SESSION "/_1" };
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                _cleanup_free_ char *xml = introspect(f, paths[i]);
+                char *ours = strstr(xml, "<interface name=\"org.freedesktop.MmioTrace1."), *state = NULL;
+
+                cr_assert_not_null(ours);
+                for (char *line = strtok_r(ours, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+                        cr_assert(!strstr(line, "<arg ") || strstr(line, " name=\""), "%s", line);
+        }
+        daemon_stop(f);
+}
+
+/* After a Start that was refused: the machine is as before, no session is left. */
+static void assert_unchanged(Fixture *f, const char *before) {
+        _cleanup_strv_ char **sessions = list_sessions(f);
+
+        machine_assert_settings(&f->machine, before);
+        cr_assert_null(sessions);
+        assert_manager(f, "State", "idle");
+        assert_manager(f, "ActiveSession", "/");
+        cr_assert_not(machine_has(&f->machine, "state/sessions/1"));
+}
+
+Test(manager, start_with_bad_options) {
+        static const char *const drivers[] = { "../e1000e", "e1000e ", "e1000e\n", "-\x01", "a/b", "ä",
+                        "\u202egnp",
+                "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee" };
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *description = NULL;
+
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        assert_error(session_start(f, 1, "colour", "s", "red"), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "driver", "u", 7), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "description", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "load", "s", "yes"), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "rebind", "u", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "buffer-size", "s", "64M"), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "load", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "rebind", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 3, "driver", "s", "e1000e", "load", "b", 1, "rebind", "b", 1),
+                        SD_BUS_ERROR_INVALID_ARGS);
+        for (size_t i = 0; i < ELEMENTS(drivers); i++)
+                assert_error(session_start(f, 1, "driver", "s", drivers[i]), SD_BUS_ERROR_INVALID_ARGS);
+
+        description = calloc(1, DESCRIPTION_MAX_BYTES + 2);
+        memset(description, 'x', DESCRIPTION_MAX_BYTES + 1);
+        assert_error(session_start(f, 1, "description", "s", description), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(session_start(f, 1, "description", "s", "red \033[31m"), SD_BUS_ERROR_INVALID_ARGS);
+        assert_unchanged(f, before);
+        /* The longest one is taken. */
+        description[DESCRIPTION_MAX_BYTES] = 0;
+        free(expect_path(session_start(f, 1, "description", "s", description)));
+        daemon_stop(f);
+}
+
+Test(manager, options_where_there_are_none) {
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        assert_error(manager_call(f, "ListSessions", "a{sv}", 1, "x", "s", ""), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(manager_call(f, "Mark", "sa{sv}", "text", 1, "x", "s", ""), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(manager_call(f, "Stop", "a{sv}", 1, "x", "s", ""), SD_BUS_ERROR_INVALID_ARGS);
+        assert_manager(f, "State", "capturing");
+        daemon_stop(f);
+}
+
+/* Starts once, and wants to hear why not. */
+static char *refused(Fixture *f, const char *error) {
+        _cleanup_free_ char *before = NULL;
+        char *text;
+
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        text = expect_error(session_start(f, 0), error);
+        assert_unchanged(f, before);
+        daemon_stop(f);
+        return text;
+}
+
+Test(manager, kernel_without_mmiotrace) {
+        fake_file(&fixture.machine.tree, "tracing/available_tracers", "blk mmiotracer function nop\n");
+        free(refused(&fixture, "NotSupported"));
+}
+
+Test(manager, another_tracer) {
+        _cleanup_free_ char *text = NULL;
+
+        fake_file(&fixture.machine.tree, "tracing/current_tracer", "function_graph\n");
+        text = refused(&fixture, "TracerBusy");
+        cr_assert(strstr(text, "function_graph"), "%s", text);
+}
+
+Test(manager, mmiotrace_of_somebody_else) {
+        fake_file(&fixture.machine.tree, "tracing/current_tracer", "mmiotrace\n");
+        free(refused(&fixture, "TracerBusy"));
+}
+
+Test(manager, no_tracefs) {
+        fake_remove(&fixture.machine.tree, "tracing/available_tracers");
+        free(refused(&fixture, "NoTracefs"));
+}
+
+Test(manager, lockdown) {
+        fake_remove(&fixture.machine.tree, "tracing/available_tracers");
+        fake_file(&fixture.machine.tree, "sys/kernel/security/lockdown",
+                        "none integrity [confidentiality]\n");
+        free(refused(&fixture, "Lockdown"));
+}
+
+Test(manager, start_with_unknown_driver) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *text = NULL;
+
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        text = expect_error(session_start(f, 1, "driver", "s", "nosuchdriver"), "NoSuchDriver");
+        cr_assert(strstr(text, "nosuchdriver"), "%s", text);
+        assert_unchanged(f, before);
+        daemon_stop(f);
+}
+
+Test(manager, start_with_bad_ring_size) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *large = NULL, *small = NULL;
+
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        large = expect_error(session_start(f, 1, "buffer-size", "t", 3072 * MIB), "NoMemory");
+        /* What was asked for, and what there is. */
+        cr_assert(strstr(large, "3.0G") && strstr(large, "4.0G"), "%s", large);
+        assert_unchanged(f, before);
+        machine_list_clocks(&f->machine);
+        small = expect_error(session_start(f, 1, "buffer-size", "t", 4 * KIB), SD_BUS_ERROR_INVALID_ARGS);
+        cr_assert(strstr(small, "4.0K") && strstr(small, "64.0K"), "%s", small);
+        assert_unchanged(f, before);
+        daemon_stop(f);
+}
+
+Test(manager, marks) {
+        static const char *const bad[] = { "", "two\nlines", "esc \033[31m", "tab\there", "del \x7f",
+                        "\u202egnp" };
+        Fixture *f = &fixture;
+        _cleanup_free_ char *text = NULL, *xml = NULL;
+        char longest[MARK_MAX_BYTES + 2] = "";
+        sd_bus_message *reply;
+        uint64_t usec, before_usec = now_monotonic_usec();
+
+        daemon_start(f);
+        assert_error(manager_call(f, "Mark", "sa{sv}", "early", 0), "NotRunning");
+        free(expect_path(session_start(f, 0)));
+        reply = manager_call(f, "Mark", "sa{sv}", "first \"ä\" 100%", 0);
+        cr_assert_geq(sd_bus_message_read(reply, "t", &usec), 0);
+        sd_bus_message_unref(reply);
+        cr_assert(usec >= before_usec && usec <= now_monotonic_usec());
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++)
+                assert_error(manager_call(f, "Mark", "sa{sv}", bad[i], 0), "MarkInvalid");
+        memset(longest, 'm', MARK_MAX_BYTES + 1);
+        assert_error(manager_call(f, "Mark", "sa{sv}", longest, 0), "MarkInvalid");
+        text = fake_read(&f->machine.tree, "tracing/trace_marker");
+        cr_assert_str_eq(text, "first \"ä\" 100%\n");
+
+        longest[MARK_MAX_BYTES] = 0;
+        expect_ok(session_call(f, BUS_PATH_SESSION "/_1", "Mark", "sa{sv}", longest, 0));
+        free(text);
+        text = fake_read(&f->machine.tree, "tracing/trace_marker");
+        cr_assert_eq(strlen(text), strlen("first \"ä\" 100%\n") + MARK_MAX_BYTES + 1);
+        daemon_stop(f);
+}
+
+/* Each control file refuses what is written to it, in turn; what was changed before it is undone. */
+Test(manager, kernel_refuses_a_setting) {
+        static const char *const names[] = {
+                "tracing_on", "trace_clock", "options/overwrite", "tracing_cpumask",
+                                "per_cpu/cpu0/buffer_size_kb",
+                "current_tracer",
+        };
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                _cleanup_free_ char *path = below("tracing", names[i]), *text = NULL, *before = NULL,
+                                *content = NULL;
+
+                machine_list_clocks(&f->machine);
+                content = fake_read(&f->machine.tree, path);
+                machine_refuse(&f->machine, path);
+                before = machine_settings(&f->machine);
+                text = expect_error(session_start(f, 0), "Kernel");
+                assert_unchanged(f, before);
+                fake_file(&f->machine.tree, path, content);
+        }
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        daemon_stop(f);
+}
+
+/* Each file that arming and draining need is missing, in turn. */
+Test(manager, kernel_lacks_a_file) {
+        static const struct {
+                const char *name, *error;
+        } files[] = {
+                { "tracing/current_tracer", "Kernel" },
+                { "tracing/events/header_page", "Kernel" },
+                { "tracing/events/ftrace/mmiotrace_rw/format", "Kernel" },
+                { "tracing/events/ftrace/print/format", "Kernel" },
+                { "tracing/tracing_on", "Kernel" },
+                { "tracing/trace_clock", "Kernel" },
+                { "tracing/options/overwrite", "Kernel" },
+                { "tracing/tracing_cpumask", "Kernel" },
+                { "tracing/buffer_size_kb", "Kernel" },
+                { "tracing/per_cpu/cpu0/buffer_size_kb", "Kernel" },
+                { "tracing/per_cpu/cpu0/stats", NULL },
+                { "tracing/trace_marker", "Kernel" },
+                { "sys/devices/system/cpu/online", "Kernel" },
+                { "proc/meminfo", "Kernel" },
+        };
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                _cleanup_free_ char *before = NULL, *content = fake_read(&f->machine.tree, files[i].name);
+
+                machine_list_clocks(&f->machine);
+                fake_remove(&f->machine.tree, files[i].name);
+                before = machine_settings(&f->machine);
+                if (files[i].error)
+                        assert_error(session_start(f, 0), files[i].error);
+                else
+                        /* Missed only once it is drained. */
+                        sd_bus_message_unref(session_start(f, 0));
+                wait_until_idle(f);
+                machine_assert_settings(&f->machine, before);
+                fake_file(&f->machine.tree, files[i].name, content);
+        }
+        daemon_stop(f);
+}
+
+/* The ring that belongs to somebody else, or is not to be had. */
+Test(manager, no_pipe) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *text = NULL;
+
+        daemon_start(f);
+        fake_remove(&f->machine.tree, "tracing/per_cpu/cpu0/trace_pipe_raw");
+        before = machine_settings(&f->machine);
+        text = expect_error(session_start(f, 0), "ReaderBusy");
+        cr_assert(strstr(text, "trace_pipe_raw"), "%s", text);
+        wait_until_idle(f);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
+/* While a write to the kernel takes its time, everybody else is answered. */
+Test(manager, answers_while_arming) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL;
+        Call *start, *stop;
+
+        machine_block(&f->machine, "tracing/options/overwrite");
+        daemon_start(f);
+        start = session_begin(f, 0);
+        wait_for_state(f, BUS_PATH, BUS_INTERFACE_MANAGER, "arming");
+        assert_manager(f, "ActiveSession", BUS_PATH_SESSION "/_1");
+        free(get_all(f, BUS_PATH_SESSION "/_1", BUS_INTERFACE_SESSION));
+        assert_error(session_start(f, 0), "AlreadyRunning");
+        assert_error(manager_call(f, "Mark", "sa{sv}", "early", 0), "NotRunning");
+        cr_assert_null(start->reply);
+
+        /* It ends as soon as it has begun. */
+        stop = call_begin(f, BUS_PATH, BUS_INTERFACE_MANAGER, "Stop", "a{sv}", 0);
+        assert_manager(f, "State", "arming");
+        machine_release(&f->machine, "tracing/options/overwrite", "1\n");
+        session = expect_path(call_end(f, start));
+        expect_ok(call_end(f, stop));
+        fake_file(&f->machine.tree, "tracing/options/overwrite", "0\n");
+        machine_assert_settings(&f->machine, before);
+        wait_for_session(f, session, "sealed");
+        daemon_stop(f);
+}
+
+Test(manager, stop_of_a_start_that_fails) {
+        Fixture *f = &fixture;
+        Call *start, *stop;
+
+        machine_block(&f->machine, "tracing/available_tracers");
+        daemon_start(f);
+        start = session_begin(f, 0);
+        wait_for_state(f, BUS_PATH, BUS_INTERFACE_MANAGER, "checking");
+        stop = call_begin(f, BUS_PATH, BUS_INTERFACE_MANAGER, "Stop", "a{sv}", 0);
+        assert_manager(f, "State", "checking");
+        machine_release(&f->machine, "tracing/available_tracers", "function nop\n");
+        assert_error(call_end(f, start), "NotSupported");
+        expect_ok(call_end(f, stop));
+        assert_manager(f, "State", "idle");
+        daemon_stop(f);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bus/machine.h"
+#include "tracer.h"
+#include "undo.h"
+
+#define BOOT "6a4a62d6-9cd1-4a4a-9c1c-0c29c0a3f7b4"
+
+TestSuite(tracer, .fini = test_done);
+TestSuite(tracer_arm, .timeout = 60);
+
+static void assert_stats(const char *sample, uint64_t n_entries, uint64_t n_overrun) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        TracerStats stats;
+        size_t bytes;
+
+        cr_assert(asprintf(&path, "samples/%s/stats", sample) > 0);
+        test_data(path, &text, &bytes);
+        cr_assert_eq(tracer_stats_parse(text, &stats), 0);
+        cr_assert_eq(stats.n_entries, n_entries);
+        cr_assert_eq(stats.n_overrun, n_overrun);
+        cr_assert_eq(stats.n_dropped, 0);
+        cr_assert_eq(stats.n_read, 0);
+}
+
+Test(tracer, stats_of_samples) {
+        assert_stats("e1000e-6.1", 4353, 0);
+        assert_stats("e1000e-6.1-lossy", 1501, 2852);
+        assert_stats("e1000e-6.12-stack", 8699, 0);
+}
+
+Test(tracer, stats) {
+        TracerStats stats;
+
+        /* One field's name ends in another's; the last line may lack its newline. */
+        cr_assert_eq(tracer_stats_parse("commit overrun: 7\nread events: 4\noverrun: 2\nbytes: 5\ndropped events: 3\nentries: 18446744073709551615",
+                                     &stats),
+                        0);
+        cr_assert_eq(stats.n_entries, UINT64_MAX);
+        cr_assert_eq(stats.n_bytes, 5);
+        cr_assert_eq(stats.n_overrun, 2);
+        cr_assert_eq(stats.n_commit_overrun, 7);
+        cr_assert_eq(stats.n_dropped, 3);
+        cr_assert_eq(stats.n_read, 4);
+
+        cr_assert_eq(tracer_stats_parse("", &stats), -EBADMSG);
+        cr_assert_eq(tracer_stats_parse("entries: 1\nbytes: 2\ncommit overrun: 0\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
+        cr_assert_eq(tracer_stats_parse("entries: 1\nbytes: 2\ncommit overrun: 0\noverrun: many\ndropped events: 3\nread events: 4\n", &stats), -EBADMSG);
+}
+
+Test(tracer, selected) {
+        static const struct {
+                const char *list, *selected;
+        } cases[] = {
+                { "[local] global counter", "local" },
+                { "local global [mono]", "mono" },
+                { "local [x86-tsc] mono", "x86-tsc" },
+                { "[]", "" },
+        };
+        char *none = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *selected = NULL;
+
+                cr_assert_eq(tracer_parse_selected(cases[i].list, &selected), 0);
+                cr_assert_str_eq(selected, cases[i].selected);
+        }
+        cr_assert_eq(tracer_parse_selected("mono", &none), -EBADMSG);
+        cr_assert_eq(tracer_parse_selected("local [mono", &none), -EBADMSG);
+        cr_assert_eq(tracer_parse_selected("mono] [", &none), -EBADMSG);
+        cr_assert_null(none);
+}
+
+/* A machine, and what the functions of the tracer want to know of it. */
+typedef struct Rig {
+        Machine machine;
+        char *tracing_dir;
+        int runtime_fd;
+        Context context;
+} Rig;
+
+static void rig_make(Rig *rig) {
+        _cleanup_free_ char *run = NULL, *dir = NULL;
+
+        *rig = (Rig) {};
+        machine_make(&rig->machine);
+        rig->tracing_dir = below(rig->machine.tree.root, "tracing");
+        run = below(rig->machine.tree.root, "run");
+        cr_assert_eq(mkdir(run, 0700), 0);
+        rig->runtime_fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cr_assert_geq(rig->runtime_fd, 0);
+        rig->context = (Context) {
+                .tracing_dir = rig->tracing_dir,
+                .sys_root = rig->machine.tree.sys,
+                .proc_root = rig->machine.tree.proc,
+        };
+        cr_assert_eq(tracer_find_dir(&rig->context, &dir, NULL), 0);
+        cr_assert_str_eq(dir, rig->tracing_dir);
+}
+
+static void rig_done(Rig *rig) {
+        safe_close(rig->runtime_fd);
+        free(rig->tracing_dir);
+        machine_done(&rig->machine);
+}
+#define _cleanup_rig_ _cleanup_(rig_done)
+
+static void arm(Rig *rig, uint64_t buffer_bytes, TracerArmed *ret) {
+        _cleanup_error_ Error error = {};
+
+        cr_assert_eq(tracer_arm(&rig->context, rig->runtime_fd, BOOT, &(TracerOptions) { .buffer_bytes = buffer_bytes }, ret, &error), 0, "%s", strempty(error.text));
+}
+
+static int restore(Rig *rig) {
+        _cleanup_error_ Error error = {};
+
+        return tracer_restore(&rig->context, rig->runtime_fd, BOOT, &error);
+}
+
+static void assert_file(const Rig *rig, const char *path, const char *expected) {
+        _cleanup_free_ char *text = machine_read(&rig->machine, path);
+
+        cr_assert_str_eq(text, expected, "%s is \"%s\" instead of \"%s\"", path, text, expected);
+}
+
+Test(tracer_arm, and_back) {
+        _cleanup_rig_ Rig rig;
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_free_ char *before = NULL;
+
+        rig_make(&rig);
+        before = machine_settings(&rig.machine);
+        cr_assert_eq(restore(&rig), 0);
+        arm(&rig, 0, &armed);
+        cr_assert_eq(armed.cpu, 0);
+        cr_assert_str_eq(armed.online, "0");
+        cr_assert_str_eq(armed.offline, "");
+        cr_assert_eq(armed.buffer_bytes, 97560 * KIB);
+        cr_assert_null(armed.warnings);
+        assert_file(&rig, "tracing/current_tracer", "mmiotrace");
+        cr_assert_eq(restore(&rig), 1);
+        machine_assert_settings(&rig.machine, before);
+        cr_assert_eq(restore(&rig), 0);
+}
+
+/* The journal is on file before the tracer is on: what a crash leaves can be undone. */
+Test(tracer_arm, journal) {
+        static const struct {
+                UndoKind kind;
+                const char *name, *value;
+        } expected[] = {
+                { UNDO_CPUS, "", "0" },
+                { UNDO_CONTROL, "tracing_on", "0" },
+                { UNDO_CONTROL, "trace_clock", "local" },
+                { UNDO_CONTROL, "options/overwrite", "0" },
+                { UNDO_CONTROL, "buffer_percent", "50" },
+                { UNDO_CONTROL, "tracing_cpumask", "e" },
+                { UNDO_CONTROL, "per_cpu/cpu0/buffer_size_kb", "1408" },
+                { UNDO_TRACER, "", "" },
+        };
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_undo_ Undo undo = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        arm(&rig, 0, &armed);
+        cr_assert_eq(undo_load(rig.runtime_fd, BOOT, &undo), 0);
+        cr_assert_eq(undo.n_entries, ELEMENTS(expected));
+        for (size_t i = 0; i < ELEMENTS(expected); i++) {
+                cr_assert_eq(undo.entries[i].kind, expected[i].kind, "%zu", i);
+                cr_assert_str_eq(undo.entries[i].name, expected[i].name);
+                cr_assert_str_eq(undo.entries[i].value, expected[i].value);
+        }
+}
+
+Test(tracer_arm, ring_size) {
+        static const struct {
+                const char *available_kb;
+                uint64_t wanted_bytes, bytes;
+        } cases[] = {
+                { "4194304", 0, 97560 * KIB },
+                { "4194304", 2 * MIB, 2 * MIB },
+                { "102400", 0, 25 * MIB },              /* a quarter of what is available */
+                { "102400", 50 * MIB, 50 * MIB },       /* a half, if somebody wants it so */
+                { "100", 0, 64 * KIB },
+                { "4194304", 64 * KIB, 64 * KIB },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_tracer_armed_ TracerArmed armed = {};
+                _cleanup_free_ char *meminfo = NULL;
+                Rig rig;
+
+                rig_make(&rig);
+                cr_assert(asprintf(&meminfo, "MemTotal: 8388608 kB\nMemAvailable: %8s kB\n",
+                                cases[i].available_kb) > 0);
+                fake_file(&rig.machine.tree, "proc/meminfo", meminfo);
+                arm(&rig, cases[i].wanted_bytes, &armed);
+                cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i,
+                                (unsigned long long) armed.buffer_bytes);
+                cr_assert_eq(restore(&rig), 1);
+                rig_done(&rig);
+        }
+}
+
+Test(tracer_arm, mask) {
+        static const struct {
+                const char *before, *while_armed;
+        } cases[] = {
+                { "e", "f" },
+                { "1", "1" },
+                { "ffffffff,fffffffe", "ffffffff,ffffffff" },
+                { "00000000,00000001", "00000000,00000001" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_tracer_armed_ TracerArmed armed = {};
+                Rig rig;
+
+                rig_make(&rig);
+                fake_file(&rig.machine.tree, "tracing/tracing_cpumask", cases[i].before);
+                arm(&rig, 0, &armed);
+                assert_file(&rig, "tracing/tracing_cpumask", cases[i].while_armed);
+                cr_assert_eq(restore(&rig), 1);
+                assert_file(&rig, "tracing/tracing_cpumask", cases[i].before);
+                rig_done(&rig);
+        }
+}
+
+Test(tracer_arm, first_cpu_is_another) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/online", "2\n");
+        fake_file(&rig.machine.tree, "tracing/per_cpu/cpu2/buffer_size_kb", "1408\n");
+        arm(&rig, MIB, &armed);
+        cr_assert_eq(armed.cpu, 2);
+        assert_file(&rig, "tracing/per_cpu/cpu2/buffer_size_kb", "1024");
+        assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "1408");
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "tracing/per_cpu/cpu2/buffer_size_kb", "1408");
+}
+
+Test(tracer_arm, warnings) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "tracing/events/enable", "X\n");
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/online", "0-1\n");
+        arm(&rig, 0, &armed);
+        cr_assert_eq(strv_length(armed.warnings), 2);
+        cr_assert(strstr(armed.warnings[0], "events/enable"));
+        cr_assert(strstr(armed.warnings[1], "More than one CPU"));
+        /* Both record, so both rings are sized. */
+        assert_file(&rig, "tracing/per_cpu/cpu1/buffer_size_kb", "97560");
+        cr_assert_eq(restore(&rig), 1);
+}
+
+Test(tracer_arm, cpus_come_back) {
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CPUS, NULL, "0,2-3"), 0);
+        for (unsigned i = 1; i < 4; i++) {
+                char path[64];
+
+                (void) snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%u/online", i);
+                fake_file(&rig.machine.tree, path, "0");
+        }
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "sys/devices/system/cpu/cpu1/online", "0");
+        assert_file(&rig, "sys/devices/system/cpu/cpu2/online", "1");
+        assert_file(&rig, "sys/devices/system/cpu/cpu3/online", "1");
+}
+
+/* One step that fails keeps the journal, and none of the others from being done. */
+Test(tracer_arm, restoring_goes_on) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_free_ char *before = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        before = machine_settings(&rig.machine);
+        arm(&rig, 0, &armed);
+        machine_refuse(&rig.machine, "tracing/options/overwrite");
+        cr_assert_lt(restore(&rig), 0);
+        assert_file(&rig, "tracing/current_tracer", "nop");
+        assert_file(&rig, "tracing/trace_clock", "local");
+        assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "1408");
+        cr_assert(undo_exists(rig.runtime_fd));
+
+        fake_file(&rig.machine.tree, "tracing/options/overwrite", "1\n");
+        cr_assert_eq(restore(&rig), 1);
+        machine_assert_settings(&rig.machine, before);
+        cr_assert_not(undo_exists(rig.runtime_fd));
+}
+
+/* Under mmiotrace, nothing else may be touched. */
+Test(tracer_arm, tracer_that_stays) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        arm(&rig, 0, &armed);
+        machine_refuse(&rig.machine, "tracing/current_tracer");
+        cr_assert_lt(restore(&rig), 0);
+        assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "97560");
+        assert_file(&rig, "tracing/tracing_on", "1");
+        cr_assert(undo_exists(rig.runtime_fd));
+}
+
+Test(tracer_arm, formats) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *out = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        out = below(rig.machine.tree.root, "out");
+        cr_assert_eq(mkdir(out, 0700), 0);
+        fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* A kernel without stack traces has no format of them. */
+        fake_remove(&rig.machine.tree, "tracing/events/ftrace/kernel_stack");
+        cr_assert_eq(tracer_copy_formats(fd, NULL), 0);
+        cr_assert(machine_has(&rig.machine, "out/header_page"));
+        cr_assert(machine_has(&rig.machine, "out/mmiotrace_rw.format"));
+        cr_assert_not(machine_has(&rig.machine, "out/kernel_stack.format"));
+        fake_remove(&rig.machine.tree, "tracing/events/ftrace/mmiotrace_map");
+        cr_assert_eq(tracer_copy_formats(fd, NULL), -ENOENT);
+}
