@@ -39,6 +39,9 @@ typedef struct Record {
         uint64_t lost;          /* gaps */
         const char *text;       /* mark: its text with its own newline; version, pcidev: behind the keyword. Borrowed */
         size_t text_bytes;
+        const uint64_t *frames; /* the call stack of an access or a map, innermost first, where the source has one and
+                                 * was asked for it (trace_set_stacks()). Borrowed */
+        size_t n_frames;
 } Record;
 
 /* Enough for the line of any record but a mark. */
