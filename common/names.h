@@ -20,6 +20,9 @@
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"
 #define SESSION_FORMATS_DIR "raw/formats"
+/* Beside the raw segments of a session with call stacks; so they are called in the archive, too. */
+#define RAW_KALLSYMS "kallsyms"
+#define RAW_MODULES "modules"
 #define SESSION_LOG_DIR "log"
 #define SESSION_METADATA_DIR "metadata"
 #define SESSION_ARCHIVE "archive.tar.xz"
