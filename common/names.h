@@ -16,6 +16,9 @@
 /* Instantiated by the module's name; started over PID 1, because the daemon itself may not load modules. */
 #define UNIT_LOAD_PREFIX "mmiotraced-load@"
 
+/* Of the reader unit, for root only; its socket unit has the same path. */
+#define INSPECT_SOCKET "/run/mmiotraced-inspect.socket"
+
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"

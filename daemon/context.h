@@ -11,5 +11,6 @@ typedef struct Context {
         const char *sys_root, *proc_root;
         const char *state_dir, *runtime_dir;
         const char *seal_program;
+        const char *inspect_socket;     /* of the reader unit */
         Config config;
 } Context;
