@@ -35,7 +35,7 @@ typedef struct Client {
         const char *driver;
         const char *description;
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
-        bool load, rebind, wait, force;
+        bool load, rebind, stacks, keep_raw, wait, force;
 } Client;
 
 /* Opens the system bus. */
