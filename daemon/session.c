@@ -571,16 +571,20 @@ static void on_symbols_done(const Error *error, void *userdata) {
         Session *s = userdata;
 
         s->symbols = worker_free(s->symbols);
+        if (s->busy_loading && s->state == SESSION_CAPTURING)
+                tell_started(s, NULL);
 }
 
-/* The driver may be unloaded before the session ends, and its symbols go with it. */
+/* The driver's symbols go with it when it is unloaded. Who has the answer to Start may do that: so they come first. */
 static void save_symbols(Session *s) {
         StepRequest request = step_request(s);
         int r;
 
         r = start_step(s, "symbols", step_symbols, &request, on_worker_warning, on_symbols_done, &s->symbols);
-        if (r < 0)
+        if (r < 0) {
                 log_failure(s, r, "the driver's symbols are not saved before the end");
+                tell_started(s, NULL);
+        }
 }
 
 void session_load_done(Session *s, const Error *error) {
@@ -597,7 +601,8 @@ void session_load_done(Session *s, const Error *error) {
         }
         if (s->options.stacks)
                 save_symbols(s);
-        tell_started(s, NULL);
+        else
+                tell_started(s, NULL);
 }
 
 static void tell_drain_to_stop(Session *s) {
