@@ -58,7 +58,8 @@ static int answer_kallsyms(const char *proc_root, const char *sys_root, Answer *
         }
         r = read_file_at(AT_FDCWD, path, KALLSYMS_MAX_BYTES, &a.text, &a.bytes);
         if (r == -ENOENT)
-                return error_set(error, ERROR_NOT_SUPPORTED, "This kernel does not name its functions: it was built without CONFIG_KALLSYMS.");
+                return error_set(error, ERROR_NOT_SUPPORTED,
+                                "This kernel does not name its functions: it was built without CONFIG_KALLSYMS.");
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot read %s", path);
         if (!has_address(a.text))
@@ -109,10 +110,10 @@ static int print_sections(FILE *f, int modules_fd, const char *module, bool *any
                 folder = NULL;
                 return -ENOMEM;
         }
-        /* Built-in ones have none, and others may go while we look. */
+        /* Built-in ones have none, and others may go while we look. Beside the modules there is a file "compression". */
         fd = openat(modules_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
+                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
         r = list_folder(fd, ".", &sections);
         if (r < 0)
                 return r;

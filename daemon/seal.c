@@ -255,7 +255,8 @@ static int find_raw_files(const Folders *folders, RawFiles *l) {
                 r = add_raw_file_if_there(l, folders->raw_fd, path, path);
         }
         if (r >= 0)
-                r = add_raw_file_if_there(l, folders->dir_fd, SESSION_METADATA_DIR "/" METADATA_PCI_DEVICES, METADATA_PCI_DEVICES);
+                r = add_raw_file_if_there(l, folders->dir_fd, SESSION_METADATA_DIR "/" METADATA_PCI_DEVICES,
+                                METADATA_PCI_DEVICES);
         if (r >= 0)
                 r = add_raw_file_if_there(l, folders->raw_fd, RAW_KALLSYMS, RAW_KALLSYMS);
         if (r >= 0)
@@ -378,7 +379,8 @@ static int seal(unsigned level, Error *error) {
         /* The file holds what the kernel had counted as lost when the recording ended. */
         n_lost = MAX(totals.n_lost, json_get_u64(session, "lost_events"));
         if (n_lost > 0 && json_get_bool(session, "stacks"))
-                add_warning("To the kernel a call stack is an event: of the events counted as lost, about half were accesses.", &warnings);
+                add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
+                                &warnings);
         r = write_archive(&folders, level, session, &totals, n_lost, segments, warnings, &progress, &archive_bytes, &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");

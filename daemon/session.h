@@ -86,8 +86,9 @@ typedef struct Session {
         uint64_t start_realtime_usec, start_monotonic_usec;
         uint64_t stop_realtime_usec, stop_monotonic_usec;
 
-        /* n_events and n_lost while capturing: the kernel's count, of which n_lost includes the call stacks. After sealing all of them: what is in the log;
-         * n_lost: the greater of what the kernel counted and what the log shows. */
+        /* n_events and n_lost while capturing: the kernel's count, which for n_lost is one of call stacks, too. After
+         * sealing all of them: what is in the log; n_lost: the greater of what the kernel counted and what the log
+         * shows. */
         uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
         uint64_t n_rate, ring_bytes;    /* while capturing: events per second, and what waits in the ring */
         uint64_t raw_bytes, log_bytes, archive_bytes;

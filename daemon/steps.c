@@ -275,8 +275,9 @@ static void save_last_symbols(FILE *out, const StepRequest *q, const Driver *dri
         if (r >= 0 && gone && boot_symbols_exist(raw_fd))
                 return;
         if (gone)
-                worker_send(out, "WARNING", "%s is not loaded at the end of the session: if it was before, its functions on the "
-                                "call stacks have no names in the archive. Stop first, then unload.", q->driver);
+                worker_send(out, "WARNING",
+                                "%s is not loaded at the end of the session: if it was before, its functions on the call "
+                                "stacks have no names in the archive. Stop first, then unload.", q->driver);
         if (r >= 0)
                 r = boot_symbols_save(q->context->inspect_socket, raw_fd, send_warning, out);
         if (r < 0)

@@ -35,6 +35,7 @@ static void init(void) {
         test_file("proc/sys/kernel/kptr_restrict", "1\n", 2);
         test_file("sys/module/driver/sections/.text", "0xffffffffc0000000\n", 19);
         test_file("sys/module/driver/sections/.data", "0xffffffffc0002000\n", 19);
+        test_file("sys/module/compression", "xz\n", 3);
         /* Whoever names a section like this does not get to write lines. */
         test_file("sys/module/driver/sections/a\nb", "0xffffffffc0003000\n", 19);
         test_file("sys/module/another/sections/.text", "0xffffffffc0100000\n", 19);
