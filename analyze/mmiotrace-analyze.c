@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <libgen.h>
 
+#include "detail.h"
 #include "pcidev.h"
 #include "trace.h"
 
@@ -16,7 +17,7 @@ enum {
 };
 
 static void help(FILE *f) {
-        fputs("mmiotrace-analyze decode --formats DIR [--pci-devices FILE] [-o FILE] CPUN.raw…\n"
+        fputs("mmiotrace-analyze decode --formats DIR [OPTION…] CPUN.raw…\n"
               "\n"
               "Reads captured mmiotrace traces, without the kernel or the machine they came from.\n"
               "\n"
@@ -29,6 +30,10 @@ static void help(FILE *f) {
               "                       kernel that made the pages\n"
               "     --pci-devices F   Copy of /proc/bus/pci/devices of that machine: puts\n"
               "                       VERSION and PCIDEV lines in front\n"
+              "  -v --verbose         Print below each record its CPU, task, time in nanoseconds,\n"
+              "                       and call stack, if the capture has any\n"
+              "     --kallsyms FILE   Copy of /proc/kallsyms of that boot: names the functions\n"
+              "     --modules FILE    Where the sections of its modules were\n"
               "  -o --output FILE     Write there instead of to standard output\n"
               "  -h --help            Show this\n"
               "     --version         Show the version\n"
@@ -39,7 +44,8 @@ static void help(FILE *f) {
 }
 
 typedef struct Arguments {
-        const char *formats, *pci_devices, *output;
+        const char *formats, *pci_devices, *output, *kallsyms, *modules;
+        bool verbose;
 } Arguments;
 
 /* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw". */
@@ -75,7 +81,7 @@ static int write_header(const char *path, FILE *out) {
         return fputs(TRACE_VERSION_LINE, out) < 0 || fputs(lines, out) < 0 ? -EIO : 0;
 }
 
-static int write_records(Trace *trace, FILE *out) {
+static int write_records(Trace *trace, const Arguments *args, const Symbols *symbols, FILE *out) {
         _cleanup_free_ char *line = NULL;
         size_t allocated = 0;
         Record record;
@@ -94,11 +100,16 @@ static int write_records(Trace *trace, FILE *out) {
                 n = record_format(&record, line, allocated);
                 if (fwrite_unlocked(line, 1, n, out) != n)
                         return -errno;
+                if (!args->verbose)
+                        continue;
+                r = detail_print(out, &record, symbols);
+                if (r < 0)
+                        return r;
         }
         return r;
 }
 
-static void print_summary(const TraceTotals *t) {
+static void print_summary(const TraceTotals *t, bool verbose) {
         fprintf(stderr, "%" PRIu64 " events, ", t->n_events);
         if (t->n_gaps == 0)
                 fputs("none lost", stderr);
@@ -108,10 +119,32 @@ static void print_summary(const TraceTotals *t) {
                 fprintf(stderr, " (%" PRIu64 " of them without a count: more were lost)", t->n_gaps_uncounted);
         if (t->n_torn_pages > 0)
                 fprintf(stderr, ", %" PRIu64 " torn page%s", t->n_torn_pages, t->n_torn_pages == 1 ? "" : "s");
+        if (verbose)
+                fprintf(stderr, ", %" PRIu64 " with a call stack", t->n_stacks);
         fputc('\n', stderr);
 }
 
+static int load_symbols(const Arguments *args, Symbols **ret) {
+        int r;
+
+        if (!args->kallsyms && !args->modules)
+                return 0;
+        r = symbols_load(args->kallsyms, args->modules, ret);
+        if (r == -ENODATA) {
+                warnx("the files given by --kallsyms and --modules hold no addresses: the capture could not get them, or the "
+                      "kernel hid them (kernel.kptr_restrict); without these options, addresses are printed");
+                return r;
+        }
+        if (r < 0) {
+                errno = -r;
+                warn("cannot use %s%s%s as copies of /proc/kallsyms and of the modules' sections", strempty(args->kallsyms),
+                     args->kallsyms && args->modules ? " and " : "", strempty(args->modules));
+        }
+        return r;
+}
+
 static int decode(const Arguments *args, char **files) {
+        _cleanup_(symbols_freep) Symbols *symbols = NULL;
         _cleanup_(trace_freep) Trace *trace = NULL;
         _cleanup_close_ int formats_fd = -EBADF;
         _cleanup_fclose_ FILE *opened = NULL;
@@ -127,6 +160,12 @@ static int decode(const Arguments *args, char **files) {
                 warnx("decode needs at least one raw file");
                 return EXIT_USAGE;
         }
+        if (!args->verbose && (args->kallsyms || args->modules)) {
+                warnx("--kallsyms and --modules name the functions that --verbose prints; give --verbose as well");
+                return EXIT_USAGE;
+        }
+        if (load_symbols(args, &symbols) < 0)
+                return EXIT_FAILURE;
         formats_fd = open(args->formats, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (formats_fd < 0)
                 err(EXIT_FAILURE, "cannot open the folder of formats %s", args->formats);
@@ -137,6 +176,8 @@ static int decode(const Arguments *args, char **files) {
                     "mmiotrace_map.format, print.format)", args->formats);
         }
         r = trace_new(&format, &trace);
+        if (r >= 0)
+                trace_set_stacks(trace, args->verbose);
         for (char **f = files; *f && r >= 0; f++) {
                 unsigned cpu;
 
@@ -164,7 +205,7 @@ static int decode(const Arguments *args, char **files) {
                 }
         }
         if (r >= 0)
-                r = write_records(trace, out);
+                r = write_records(trace, args, symbols, out);
         if (r >= 0 && fflush(out) != 0)
                 r = -errno;
         if (r < 0) {
@@ -172,7 +213,7 @@ static int decode(const Arguments *args, char **files) {
                 warn("decoding stopped");
                 return EXIT_FAILURE;
         }
-        print_summary(trace_totals(trace));
+        print_summary(trace_totals(trace), args->verbose);
         return EXIT_SUCCESS;
 }
 
@@ -180,11 +221,16 @@ int main(int argc, char *argv[]) {
         enum {
                 ARG_FORMATS = 0x100,
                 ARG_PCI_DEVICES,
+                ARG_KALLSYMS,
+                ARG_MODULES,
                 ARG_VERSION,
         };
         static const struct option options[] = {
                 { "formats", required_argument, NULL, ARG_FORMATS },
                 { "pci-devices", required_argument, NULL, ARG_PCI_DEVICES },
+                { "kallsyms", required_argument, NULL, ARG_KALLSYMS },
+                { "modules", required_argument, NULL, ARG_MODULES },
+                { "verbose", no_argument, NULL, 'v' },
                 { "output", required_argument, NULL, 'o' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -193,13 +239,22 @@ int main(int argc, char *argv[]) {
         Arguments args = {};
         int c;
 
-        while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "ho:v", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_FORMATS:
                         args.formats = optarg;
                         break;
                 case ARG_PCI_DEVICES:
                         args.pci_devices = optarg;
+                        break;
+                case ARG_KALLSYMS:
+                        args.kallsyms = optarg;
+                        break;
+                case ARG_MODULES:
+                        args.modules = optarg;
+                        break;
+                case 'v':
+                        args.verbose = true;
                         break;
                 case 'o':
                         args.output = optarg;

@@ -38,7 +38,7 @@ typedef struct Client {
         const char *keep;
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
         uint64_t n_expected_events;     /* 0: the daemon's choice */
-        bool load, rebind, wait, force, follow;
+        bool load, rebind, stacks, keep_raw, wait, force, follow;
 } Client;
 
 /* Opens the system bus. */

@@ -31,6 +31,10 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --load                Load the driver's module once the capture runs\n"
               "     --rebind              Unbind the driver, and bind it again once it runs\n"
               "     --description TEXT    What the session is about; goes into the archive\n"
+              "     --stacks              Record the call stack of every access, too; the raw\n"
+              "                           capture with them goes into the archive\n"
+              "     --keep-raw            Put the raw capture into the archive: it has CPU, task\n"
+              "                           and nanoseconds of every access\n"
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
               "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
               "     --keep=newest|oldest  What stays in the buffer when it overflows\n"
@@ -122,6 +126,8 @@ enum {
         ARG_LOAD,
         ARG_REBIND,
         ARG_DESCRIPTION,
+        ARG_STACKS,
+        ARG_KEEP_RAW,
         ARG_BUFFER_SIZE,
         ARG_EXPECT_EVENTS,
         ARG_KEEP,
@@ -156,6 +162,8 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 { "load", no_argument, NULL, ARG_LOAD },
                 { "rebind", no_argument, NULL, ARG_REBIND },
                 { "description", required_argument, NULL, ARG_DESCRIPTION },
+                { "stacks", no_argument, NULL, ARG_STACKS },
+                { "keep-raw", no_argument, NULL, ARG_KEEP_RAW },
                 { "buffer-size", required_argument, NULL, ARG_BUFFER_SIZE },
                 { "expect-events", required_argument, NULL, ARG_EXPECT_EVENTS },
                 { "keep", required_argument, NULL, ARG_KEEP },
@@ -213,6 +221,12 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                         break;
                 case ARG_DESCRIPTION:
                         c->description = optarg;
+                        break;
+                case ARG_STACKS:
+                        c->stacks = true;
+                        break;
+                case ARG_KEEP_RAW:
+                        c->keep_raw = true;
                         break;
                 case ARG_BUFFER_SIZE:
                         if (parse_size(optarg, &c->buffer_size_bytes) < 0 || c->buffer_size_bytes == 0)

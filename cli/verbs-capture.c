@@ -47,6 +47,10 @@ static int start_request(const Client *c, sd_bus_message **ret) {
                 r = append_option(m, "load", "b", &yes);
         if (r >= 0 && c->rebind)
                 r = append_option(m, "rebind", "b", &yes);
+        if (r >= 0 && c->stacks)
+                r = append_option(m, "stacks", "b", &yes);
+        if (r >= 0 && c->keep_raw)
+                r = append_option(m, "keep-raw", "b", &yes);
         if (r >= 0 && c->buffer_size_bytes > 0)
                 r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
         if (r >= 0 && c->n_expected_events > 0)

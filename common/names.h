@@ -16,10 +16,16 @@
 /* Instantiated by the module's name; started over PID 1, because the daemon itself may not load modules. */
 #define UNIT_LOAD_PREFIX "mmiotraced-load@"
 
+/* Of the reader unit, for root only; its socket unit has the same path. */
+#define INSPECT_SOCKET "/run/mmiotraced-inspect.socket"
+
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"
 #define SESSION_FORMATS_DIR "raw/formats"
+/* Beside the raw segments of a session with call stacks; so they are called in the archive, too. */
+#define RAW_KALLSYMS "kallsyms"
+#define RAW_MODULES "modules"
 #define SESSION_LOG_DIR "log"
 #define SESSION_METADATA_DIR "metadata"
 #define SESSION_ARCHIVE "archive.tar.xz"

@@ -41,6 +41,9 @@ typedef struct Record {
         const char *text;       /* mark: its text with its own newline; version, pcidev: behind the keyword; other: the
                                  * line. Borrowed */
         size_t text_bytes;
+        const uint64_t *frames; /* the call stack of an access or a map, innermost first, where the source has one and
+                                 * was asked for it (trace_set_stacks()). Borrowed */
+        size_t n_frames;
 } Record;
 
 /* Enough for the line of any record but a mark. */

@@ -136,6 +136,25 @@ static int load_header_page(int dir_fd, RingFormat *format) {
         return format->subbuf_bytes % 4096 == 0 ? 0 : -EBADMSG;
 }
 
+/* Stacks are an extra: a kernel that describes them in another way, or not at all, is traced without. */
+static int load_stack(struct tep_handle *tep, int dir_fd, RingFormat *f) {
+        struct tep_format_field *frames;
+        struct tep_event *stack;
+        int r;
+
+        f->stack_id = -1;
+        r = load_event(tep, dir_fd, "kernel_stack", &stack);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        /* Declared with as many as older kernels stored; the field in front says how many there are. */
+        frames = tep_find_field(stack, "caller");
+        if (!frames || frames->offset < 0 || frames->elementsize != 8 || find_field(stack, "size", &f->stack_size) < 0)
+                return 0;
+        f->stack_frames_offset = (unsigned) frames->offset;
+        f->stack_id = stack->id;
+        return 0;
+}
+
 int ring_format_load(int dir_fd, RingFormat *ret) {
         _cleanup_(tep_handle_freep) struct tep_handle *tep = NULL;
         struct tep_event *rw, *map, *print;
@@ -180,6 +199,10 @@ int ring_format_load(int dir_fd, RingFormat *ret) {
         if (!text || text->offset < 0)
                 return -EBADMSG;
         f.print_text_offset = (unsigned) text->offset;
+
+        r = load_stack(tep, dir_fd, &f);
+        if (r < 0)
+                return r;
 
         *ret = f;
         return 0;
@@ -352,4 +375,19 @@ int ring_event_to_record(const RingFormat *f, const RingEvent *event, Record *re
 
         *ret = r;
         return 1;
+}
+
+size_t ring_event_frames(const RingFormat *f, const RingEvent *event, int pid, uint64_t ret[static RING_FRAMES_MAX]) {
+        const uint8_t *p = event->payload;
+        uint64_t n;
+
+        if (f->stack_id < 0 || !holds(event, f->type) || !holds(event, f->pid) || !holds(event, f->stack_size) ||
+            f->stack_frames_offset > event->payload_bytes)
+                return 0;
+        if ((int) load_field(p, f->type) != f->stack_id || (int) load_field(p, f->pid) != pid)
+                return 0;
+        n = MIN(load_field(p, f->stack_size), (event->payload_bytes - f->stack_frames_offset) / sizeof(uint64_t));
+        n = MIN(n, (uint64_t) RING_FRAMES_MAX);
+        memcpy(ret, p + f->stack_frames_offset, (size_t) n * sizeof(uint64_t));
+        return (size_t) n;
 }

@@ -28,6 +28,9 @@ typedef struct RingFormat {
         RingField map_phys, map_virt, map_length, map_map_id, map_opcode;
         int print_id;
         unsigned print_text_offset;
+        int stack_id;                   /* -1: this kernel's pages hold no stacks that can be read */
+        RingField stack_size;
+        unsigned stack_frames_offset;
 } RingFormat;
 
 /* The files that describe a kernel's pages, as they are called in a folder of raw segments; the second name is where
@@ -69,3 +72,11 @@ int ring_page_next(RingPage *page, RingEvent *ret);
 /* Returns 1 with the record, whose text points into the page, or 0 if the event is none that mmiotrace prints.
  * -EBADMSG: the event is shorter than its format says. */
 int ring_event_to_record(const RingFormat *format, const RingEvent *event, Record *ret);
+
+/* More than the kernel ever stores: an event with as many would not fit into its sub-buffer. */
+#define RING_FRAMES_MAX 512
+
+/* Copies the return addresses of a call stack out, innermost first; in the page they are not aligned. The kernel writes
+ * a stack right behind the event that it belongs to, from the same task (kernel/trace/trace.c,
+ * __ftrace_trace_stack()). Returns how many there are, or 0 if the event is no stack of that task. */
+size_t ring_event_frames(const RingFormat *format, const RingEvent *event, int pid, uint64_t ret[static RING_FRAMES_MAX]);

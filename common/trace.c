@@ -38,12 +38,14 @@ typedef struct Stream {
         RingPage page;
         bool pending;           /* record is the next one of this CPU */
         Record record;
+        uint64_t *frames;       /* of record; room for RING_FRAMES_MAX, once one was found */
 } Stream;
 
 struct Trace {
         RingFormat format;
         Stream *streams;
         size_t n_streams;
+        bool stacks;
         TraceTotals totals;
 };
 
@@ -76,6 +78,7 @@ Trace *trace_free(Trace *t) {
                 free(s->segments);
                 free(s->notes);
                 free(s->counts);
+                free(s->frames);
         }
         free(t->streams);
         free(t);
@@ -84,6 +87,10 @@ Trace *trace_free(Trace *t) {
 
 const TraceTotals *trace_totals(const Trace *t) {
         return &t->totals;
+}
+
+void trace_set_stacks(Trace *t, bool stacks) {
+        t->stacks = stacks;
 }
 
 static int find_stream(Trace *t, unsigned cpu, Stream **ret) {
@@ -337,6 +344,40 @@ static int stream_next_page(Trace *t, Stream *s) {
         }
 }
 
+/* The stack of the record that was just read is the event behind it, if that is one; perhaps on the next page, but not
+ * across a gap. If it is none, the event is left for the next call. */
+static int stream_take_stack(Trace *t, Stream *s) {
+        RingEvent event;
+        RingPage ahead = s->page;
+        int r;
+
+        r = ring_page_next(&ahead, &event);
+        if (r == 0) {
+                s->in_page = false;
+                r = stream_next_page(t, s);
+                if (r <= 0)
+                        return r;
+                s->refused_told = false;
+                if (s->page.lost)
+                        return 0;
+                ahead = s->page;
+                r = ring_page_next(&ahead, &event);
+        }
+        if (r <= 0)
+                return 0; /* what is wrong with the page is told when its turn comes */
+        if (!s->frames)
+                s->frames = calloc(RING_FRAMES_MAX, sizeof(uint64_t));
+        if (!s->frames)
+                return -ENOMEM;
+        s->record.n_frames = ring_event_frames(&t->format, &event, s->record.pid, s->frames);
+        if (s->record.n_frames == 0)
+                return 0;
+        s->record.frames = s->frames;
+        s->page = ahead;
+        t->totals.n_stacks++;
+        return 0;
+}
+
 /* Returns 1 with s->record filled, 0 at the end. */
 static int stream_next_record(Trace *t, Stream *s) {
         for (;;) {
@@ -393,6 +434,12 @@ static int stream_next_record(Trace *t, Stream *s) {
                 if (r > 0) {
                         s->record.cpu = s->cpu;
                         s->last_ns = s->record.time_ns;
+                        /* A mark has no stack, and its text is in the page, which looking ahead may leave. */
+                        if (t->stacks && s->record.type != RECORD_MARK) {
+                                r = stream_take_stack(t, s);
+                                if (r < 0)
+                                        return r;
+                        }
                         return 1;
                 }
         }

@@ -15,7 +15,8 @@ typedef struct TraceTotals {
         uint64_t n_gaps;
         uint64_t n_gaps_uncounted;
         uint64_t n_torn_pages;  /* unreadable, or cut by the end of their file; what could be read of them is kept */
-        uint64_t n_other;       /* events of other kinds, which no mmiotrace log shows */
+        uint64_t n_other;       /* events of other kinds, which no mmiotrace log shows: stacks too, where not asked for */
+        uint64_t n_stacks;      /* that came with their records */
         uint64_t n_raw_bytes;   /* read so far */
         uint64_t first_ns, last_ns;
 } TraceTotals;
@@ -40,7 +41,10 @@ int trace_add_segment(Trace *trace, unsigned cpu, int dir_fd, const char *name);
  * there were. */
 int trace_add_folder(Trace *trace, int dir_fd);
 
-/* Returns 1 with the next record, 0 at the end. A mark's text is valid until the next call. */
+/* Whether records come with their call stacks, where the pages hold any. They do not, until asked for. */
+void trace_set_stacks(Trace *trace, bool stacks);
+
+/* Returns 1 with the next record, 0 at the end. A mark's text and a stack's frames are valid until the next call. */
 int trace_next(Trace *trace, Record *ret);
 
 const TraceTotals *trace_totals(const Trace *trace);

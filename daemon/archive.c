@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "archive.h"
 #include "tar.h"
@@ -11,6 +12,8 @@
 /* The small files are a few hundred KiB: no reason to hold the dictionary of a large one. */
 #define SMALL_LEVEL 6
 #define SMALL_MEMORY_MAX_BYTES (128 * MIB)
+
+#define COPY_BYTES (256 * KIB)
 
 static int open_small_writer(int *ret_fd, XzWriter **ret) {
         _cleanup_close_ int fd = memfd_create("mmiotraced-archive", MFD_CLOEXEC);
@@ -40,34 +43,127 @@ static int write_header(XzWriter *w, const char *name, uint64_t bytes, uint64_t 
         return xz_writer_write(w, header, sizeof header);
 }
 
-static int join_head(XzJoiner *joiner, const ArchiveMember *members, size_t n_members, uint64_t log_bytes, uint64_t mtime_sec) {
+static int join_head(XzJoiner *joiner, const ArchiveRequest *q, uint64_t log_bytes) {
         _cleanup_(xz_writer_freep) XzWriter *w = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         r = open_small_writer(&fd, &w);
-        for (size_t i = 0; i < n_members && r >= 0; i++) {
-                r = write_header(w, members[i].name, members[i].bytes, mtime_sec);
+        for (size_t i = 0; i < q->n_members && r >= 0; i++) {
+                const ArchiveMember *m = q->members + i;
+
+                r = write_header(w, m->name, m->bytes, q->mtime_sec);
                 if (r >= 0)
-                        r = xz_writer_write(w, members[i].data, members[i].bytes);
+                        r = xz_writer_write(w, m->data, m->bytes);
                 if (r >= 0)
-                        r = xz_writer_write(w, tar_zeros, tar_padding_bytes(members[i].bytes));
+                        r = xz_writer_write(w, tar_zeros, tar_padding_bytes(m->bytes));
         }
         if (r >= 0)
-                r = write_header(w, ARCHIVE_LOG_NAME, log_bytes, mtime_sec);
+                r = write_header(w, ARCHIVE_LOG_NAME, log_bytes, q->mtime_sec);
         if (r >= 0)
                 r = xz_writer_finish(w, NULL, NULL);
         return r < 0 ? r : xz_joiner_add(joiner, fd);
 }
 
-static int join_tail(XzJoiner *joiner, uint64_t log_bytes) {
+/* What is behind the log. */
+typedef struct Tail {
+        const ArchiveRequest *request;
+        XzWriter *xz;
+        uint64_t done_bytes, all_bytes; /* of the files */
+} Tail;
+
+static int open_file(const ArchiveFile *file, int *ret_fd, uint64_t *ret_bytes) {
+        _cleanup_close_ int fd = openat(file->dir_fd, file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        *ret_fd = TAKE_FD(fd);
+        *ret_bytes = (uint64_t) st.st_size;
+        return 0;
+}
+
+static int write_file(Tail *t, const ArchiveFile *file, char *buffer) {
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t bytes, left;
+        int r;
+
+        r = open_file(file, &fd, &bytes);
+        if (r >= 0)
+                r = write_header(t->xz, file->name, bytes, t->request->mtime_sec);
+        if (r < 0)
+                return r;
+        for (left = bytes; left > 0;) {
+                ssize_t n = read(fd, buffer, MIN(left, COPY_BYTES));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return -EIO;
+                r = xz_writer_write(t->xz, buffer, (size_t) n);
+                if (r < 0)
+                        return r;
+                left -= (uint64_t) n;
+                t->done_bytes += (uint64_t) n;
+                if (t->request->progress)
+                        t->request->progress(t->done_bytes, t->all_bytes, t->request->userdata);
+        }
+        return xz_writer_write(t->xz, tar_zeros, tar_padding_bytes(bytes));
+}
+
+static int write_files(Tail *t) {
+        const ArchiveRequest *q = t->request;
+        _cleanup_free_ char *buffer = malloc(COPY_BYTES);
+        int r = 0;
+
+        if (!buffer)
+                return -ENOMEM;
+        for (size_t i = 0; i < q->n_files && r >= 0; i++) {
+                _cleanup_close_ int fd = -EBADF;
+                uint64_t bytes;
+
+                r = open_file(q->files + i, &fd, &bytes);
+                if (r >= 0)
+                        t->all_bytes += bytes;
+        }
+        for (size_t i = 0; i < q->n_files && r >= 0; i++)
+                r = write_file(t, q->files + i, buffer);
+        return r;
+}
+
+/* On disk, as it may be large; the name is gone at once, so that nothing is left if this ends here. O_TMPFILE is not
+ * everywhere: overlayfs has it since 6.3. */
+static int open_large_writer(int dir_fd, const ArchiveRequest *q, int *ret_fd, XzWriter **ret) {
+        static const char name[] = ".#tail";
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 || unlinkat(dir_fd, name, 0) < 0)
+                return -errno;
+        r = xz_writer_new(fd, &(XzOptions) { .level = q->level, .memory_max_bytes = q->memory_max_bytes }, ret);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int join_tail(XzJoiner *joiner, int dir_fd, const ArchiveRequest *q, uint64_t log_bytes) {
         _cleanup_(xz_writer_freep) XzWriter *w = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = open_small_writer(&fd, &w);
+        r = q->n_files > 0 ? open_large_writer(dir_fd, q, &fd, &w) : open_small_writer(&fd, &w);
         if (r >= 0)
                 r = xz_writer_write(w, tar_zeros, tar_padding_bytes(log_bytes));
+        if (r >= 0 && q->n_files > 0)
+                r = write_files(&(Tail) { .request = q, .xz = w });
         if (r >= 0)
                 r = xz_writer_write(w, tar_zeros, TAR_END_BYTES);
         if (r >= 0)
@@ -81,14 +177,13 @@ static int open_segment(int log_fd, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-static int join_all(int out_fd, const ArchiveMember *members, size_t n_members, int log_fd, char *const *segments,
-        uint64_t mtime_sec, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+static int join_all(int out_fd, int dir_fd, const ArchiveRequest *q, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_(xz_joiner_freep) XzJoiner *joiner = NULL;
         uint64_t log_bytes = 0;
         int r;
 
-        STRV_FOREACH(segment, segments) {
-                _cleanup_close_ int fd = open_segment(log_fd, *segment);
+        STRV_FOREACH(segment, q->segments) {
+                _cleanup_close_ int fd = open_segment(q->log_fd, *segment);
                 uint64_t bytes;
 
                 r = fd < 0 ? fd : xz_uncompressed_size(fd, &bytes);
@@ -98,17 +193,17 @@ static int join_all(int out_fd, const ArchiveMember *members, size_t n_members, 
         }
         r = xz_joiner_new(out_fd, &joiner);
         if (r >= 0)
-                r = join_head(joiner, members, n_members, log_bytes, mtime_sec);
+                r = join_head(joiner, q, log_bytes);
         if (r < 0)
                 return r;
-        STRV_FOREACH(segment, segments) {
-                _cleanup_close_ int fd = open_segment(log_fd, *segment);
+        STRV_FOREACH(segment, q->segments) {
+                _cleanup_close_ int fd = open_segment(q->log_fd, *segment);
 
                 r = fd < 0 ? fd : xz_joiner_add(joiner, fd);
                 if (r < 0)
                         return r;
         }
-        r = join_tail(joiner, log_bytes);
+        r = join_tail(joiner, dir_fd, q, log_bytes);
         if (r >= 0)
                 r = xz_joiner_finish(joiner, NULL, ret_bytes);
         if (r < 0)
@@ -117,8 +212,7 @@ static int join_all(int out_fd, const ArchiveMember *members, size_t n_members, 
         return 0;
 }
 
-int archive_write(int dir_fd, const char *name, const ArchiveMember *members, size_t n_members, int log_fd,
-        char *const *segments, uint64_t mtime_sec, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -132,7 +226,7 @@ int archive_write(int dir_fd, const char *name, const ArchiveMember *members, si
         fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        r = join_all(fd, members, n_members, log_fd, segments, mtime_sec, ret_bytes, ret_log_bytes);
+        r = join_all(fd, dir_fd, request, ret_bytes, ret_log_bytes);
         if (r >= 0 && fsync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)

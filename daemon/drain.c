@@ -193,6 +193,9 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
                 n_entries += s->stats.n_entries;
                 ring_bytes = MAX(ring_bytes, s->stats.n_bytes);
         }
+        /* To the kernel an access and its stack are two. Marks have none, but these few do not matter. */
+        if (d->request->stacks)
+                n_events /= 2;
         usec = now_monotonic_usec();
         if (d->stats_usec > 0 && usec > d->stats_usec && n_events >= d->n_stats_events)
                 atomic_store(&c->n_rate, (n_events - d->n_stats_events) * USEC_PER_SEC / (usec - d->stats_usec));

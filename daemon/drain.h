@@ -22,7 +22,7 @@
 /* Shared with the daemon, which only reads. */
 typedef struct DrainCounters {
         _Atomic uint64_t n_events;      /* the kernel's count: with those still in the ring, without those lost */
-        _Atomic uint64_t n_lost;
+        _Atomic uint64_t n_lost;        /* as the kernel counts, with the stacks */
         _Atomic uint64_t n_raw_bytes;   /* of the segments */
         _Atomic uint64_t n_ring_bytes;  /* waiting in the fullest ring */
         _Atomic uint64_t n_rate;        /* events per second, over the last second or so */
@@ -43,6 +43,7 @@ typedef struct DrainRequest {
         int control_fd;
         bool text;                      /* by the text source, see text-source.h, instead of the pages */
         bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
+        bool stacks;                    /* behind each event is another one, its call stack */
         DrainCounters *counters;
         void (*ready)(void *userdata);  /* all rings are open */
         void (*warn)(const char *text, void *userdata);

@@ -47,7 +47,7 @@ static inline int json_add_strv(struct json_object *o, const char *key, char *co
         return json_add(o, key, TAKE_PTR(array));
 }
 
-/* Missing or of another type: "", 0. The string belongs to the object. */
+/* Missing or of another type: "", 0, false. The string belongs to the object. */
 static inline const char *json_get_string(struct json_object *o, const char *key) {
         struct json_object *v;
 
@@ -59,6 +59,12 @@ static inline uint64_t json_get_u64(struct json_object *o, const char *key) {
         struct json_object *v;
 
         return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
+}
+
+static inline bool json_get_bool(struct json_object *o, const char *key) {
+        struct json_object *v;
+
+        return json_object_object_get_ex(o, key, &v) && json_object_get_boolean(v);
 }
 
 static inline int json_get_strv(struct json_object *o, const char *key, char ***ret) {

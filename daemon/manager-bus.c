@@ -213,6 +213,10 @@ static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error)
                 return read_boolean(m, key, &o->load, error);
         if (streq(key, "rebind"))
                 return read_boolean(m, key, &o->rebind, error);
+        if (streq(key, "stacks"))
+                return read_boolean(m, key, &o->stacks, error);
+        if (streq(key, "keep-raw"))
+                return read_boolean(m, key, &o->keep_raw, error);
         if (streq(key, "buffer-size"))
                 return sd_bus_message_read(m, "v", "t", &o->buffer_bytes) < 0
                                 ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of bytes (t).", key) : 0;
@@ -222,8 +226,8 @@ static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error)
         if (streq(key, "keep"))
                 return read_keep(m, &o->keep_oldest, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
-                        "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events "
-                        "and keep.", key);
+                        "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events, "
+                        "keep, stacks and keep-raw.", key);
 }
 
 static int read_start_options(sd_bus_message *m, SessionOptions *ret, Error *error) {

@@ -5,6 +5,7 @@
 #include <systemd/sd-journal.h>
 
 #include "daemon.h"
+#include "names.h"
 #include "util.h"
 
 static void help(void) {
@@ -36,6 +37,7 @@ int main(int argc, char *argv[]) {
                 .state_dir = directory("STATE_DIRECTORY", "/var/lib/mmiotraced"),
                 .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
                 .seal_program = SEAL_PROGRAM,
+                .inspect_socket = INSPECT_SOCKET,
                 .config = CONFIG_DEFAULT,
         };
         int c, r;

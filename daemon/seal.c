@@ -28,8 +28,10 @@
 
 #define SEAL_RESULT_FILE "seal.result"
 
-/* How much of the work the decoding is; the archive is a copy. */
+/* How much of the work the decoding is; the archive is a copy, unless raw segments go into it: these are compressed as
+ * well, and are larger than the log, if easier. */
 #define LOG_SHARE 0.95
+#define LOG_SHARE_WITH_RAW 0.6
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
 
 static uint64_t memory_max_bytes(void) {
@@ -43,6 +45,17 @@ static int open_folder(const char *name) {
         int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         return fd < 0 ? -errno : fd;
+}
+
+typedef struct Folders {
+        int dir_fd, raw_fd, formats_fd, log_fd;
+} Folders;
+
+static void folders_done(Folders *f) {
+        safe_close(f->dir_fd);
+        safe_close(f->raw_fd);
+        safe_close(f->formats_fd);
+        safe_close(f->log_fd);
 }
 
 /* The raw segments, once they are in the archive. */
@@ -68,6 +81,15 @@ static int remove_files(int dir_fd, const char *suffix) {
                         return -errno;
         }
         return 0;
+}
+
+static int remove_raw(const Folders *folders) {
+        static const char *const suffixes[] = { ".raw", ".log", ".loss", RAW_KALLSYMS, RAW_MODULES };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTS(suffixes) && r >= 0; i++)
+                r = remove_files(folders->raw_fd, suffixes[i]);
+        return r;
 }
 
 static int raw_size(int raw_fd, uint64_t *ret_bytes) {
@@ -168,9 +190,27 @@ static int warn_of_others(const TraceTotals *totals, char ***warnings) {
         return 0;
 }
 
-static int write_log(int raw_fd, Reader *reader, LogWriter *log, TraceTotals *ret, char ***warnings) {
+typedef struct Progress {
+        double log_share;
+        uint64_t told_usec;
+} Progress;
+
+static void tell_progress(Progress *p, double done) {
+        if (now_monotonic_usec() - p->told_usec <= PROGRESS_USEC)
+                return;
+        p->told_usec = now_monotonic_usec();
+        worker_send(stdout, "PROGRESS", "%.3f", done);
+}
+
+static void on_archive_progress(uint64_t done_bytes, uint64_t all_bytes, void *userdata) {
+        Progress *p = userdata;
+
+        tell_progress(p, p->log_share + (1 - p->log_share) * (double) done_bytes / (double) MAX(all_bytes, UINT64_C(1)));
+}
+
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, TraceTotals *ret, char ***warnings) {
         _cleanup_(blind_freep) Blind *blind = NULL;
-        uint64_t size_bytes = 0, told_usec = 0;
+        uint64_t size_bytes = 0;
         Record record;
         int r;
 
@@ -187,11 +227,9 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, TraceTotals *re
                         r = blind_record(blind, &record);
                 if (r < 0)
                         return r;
-                if (n % 4096 == 0 && now_monotonic_usec() - told_usec > PROGRESS_USEC) {
-                        told_usec = now_monotonic_usec();
-                        worker_send(stdout, "PROGRESS", "%.3f",
-                                        LOG_SHARE * (double) reader_totals(reader)->n_raw_bytes / (double) MAX(size_bytes, UINT64_C(1)));
-                }
+                if (n % 4096 == 0)
+                        tell_progress(progress, progress->log_share * (double) reader_totals(reader)->n_raw_bytes /
+                                        (double) MAX(size_bytes, UINT64_C(1)));
         }
         if (r < 0)
                 return r;
@@ -212,20 +250,88 @@ static int merge_warnings(struct json_object *session, char *const *warnings) {
         return r < 0 ? r : json_add_strv(session, "warnings", all);
 }
 
-static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint64_t n_lost, char *const *segments,
-        char *const *warnings, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+/* The files that are kept in the archive as they are, below raw/. */
+typedef struct RawFiles {
+        ArchiveFile *files;
+        size_t n_files;
+} RawFiles;
+
+static void raw_files_done(RawFiles *l) {
+        for (size_t i = 0; i < l->n_files; i++) {
+                free(l->files[i].name);
+                free(l->files[i].path);
+        }
+        free(l->files);
+}
+
+static int add_raw_file(RawFiles *l, int dir_fd, const char *path, const char *name) {
+        ArchiveFile *grown = reallocarray(l->files, l->n_files + 1, sizeof(ArchiveFile)), *f;
+
+        if (!grown)
+                return -ENOMEM;
+        l->files = grown;
+        f = grown + l->n_files;
+        *f = (ArchiveFile) { .dir_fd = dir_fd, .path = strdup(path) };
+        if (asprintf(&f->name, SESSION_RAW_DIR "/%s", name) < 0)
+                f->name = NULL;
+        l->n_files++;
+        return f->path && f->name ? 0 : -ENOMEM;
+}
+
+static int add_raw_file_if_there(RawFiles *l, int dir_fd, const char *path, const char *name) {
+        return faccessat(dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : add_raw_file(l, dir_fd, path, name);
+}
+
+static int is_segment(const struct dirent *entry) {
+        const char *end = strrchr(entry->d_name, '.');
+
+        return startswith(entry->d_name, "cpu") && end && (streq(end, ".raw") || streq(end, ".loss"));
+}
+
+/* First what is needed to read the segments, so that nobody has to unpack them to get at it. */
+static int find_raw_files(const Folders *folders, RawFiles *l) {
+        struct dirent **entries = NULL;
+        int r = 0, n;
+
+        for (size_t i = 0; i < n_ring_format_files && r >= 0; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "formats/%s", ring_format_files[i].name) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                r = add_raw_file_if_there(l, folders->raw_fd, path, path);
+        }
+        if (r >= 0)
+                r = add_raw_file_if_there(l, folders->dir_fd, SESSION_METADATA_DIR "/" METADATA_PCI_DEVICES,
+                                METADATA_PCI_DEVICES);
+        if (r >= 0)
+                r = add_raw_file_if_there(l, folders->raw_fd, RAW_KALLSYMS, RAW_KALLSYMS);
+        if (r >= 0)
+                r = add_raw_file_if_there(l, folders->raw_fd, RAW_MODULES, RAW_MODULES);
+        if (r < 0)
+                return r;
+        /* In the order of names, which is that of time, and not that of the file system. */
+        n = scandirat(folders->raw_fd, ".", &entries, is_segment, alphasort);
+        if (n < 0)
+                return -errno;
+        for (int i = 0; i < n; i++) {
+                if (r >= 0)
+                        r = add_raw_file(l, folders->raw_fd, entries[i]->d_name, entries[i]->d_name);
+                free(entries[i]);
+        }
+        free(entries);
+        return r;
+}
+
+static int write_archive(const Folders *folders, unsigned level, struct json_object *session, const TraceTotals *totals,
+        uint64_t n_lost, char *const *segments, char *const *warnings, Progress *progress, uint64_t *ret_bytes,
+        uint64_t *ret_log_bytes) {
         _cleanup_free_ char *uname = NULL, *lspci = NULL, *metadata = NULL, *description = NULL;
-        _cleanup_json_ struct json_object *session = NULL;
-        _cleanup_free_ char *text = NULL;
+        _cleanup_(raw_files_done) RawFiles raw = {};
         size_t uname_bytes, lspci_bytes;
         int r;
 
-        r = read_file_at(AT_FDCWD, SESSION_FILE, 64 * MIB, &text, NULL);
-        if (r < 0)
-                return r;
-        session = json_tokener_parse(text);
-        if (!session)
-                return -EBADMSG;
         r = merge_warnings(session, warnings);
         if (r >= 0)
                 r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_UNAME, 64 * KIB, &uname, &uname_bytes);
@@ -235,6 +341,8 @@ static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint
                 r = summary_metadata(session, totals, n_lost, uname, &metadata);
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
+        if (r >= 0 && json_get_bool(session, "keep_raw"))
+                r = find_raw_files(folders, &raw);
         if (r < 0)
                 return r;
 
@@ -244,14 +352,26 @@ static int write_archive(int dir_fd, int log_fd, const TraceTotals *totals, uint
                 { "uname.txt", uname, uname_bytes },
                 { "lspci.txt", lspci, lspci_bytes },
         };
-        return archive_write(dir_fd, SESSION_ARCHIVE, members, ELEMENTS(members), log_fd, segments,
-                        json_get_u64(session, "start_realtime_usec") / USEC_PER_SEC, ret_bytes, ret_log_bytes);
+        return archive_write(folders->dir_fd, SESSION_ARCHIVE,
+                        &(ArchiveRequest) {
+                                .members = members,
+                                .n_members = ELEMENTS(members),
+                                .log_fd = folders->log_fd,
+                                .segments = segments,
+                                .files = raw.files,
+                                .n_files = raw.n_files,
+                                .level = level,
+                                .memory_max_bytes = memory_max_bytes(),
+                                .mtime_sec = json_get_u64(session, "start_realtime_usec") / USEC_PER_SEC,
+                                .progress = on_archive_progress,
+                                .userdata = progress,
+                        },
+                        ret_bytes, ret_log_bytes);
 }
 
-/* What the session's file says since the recording ended: the source, and what the kernel counted as lost. */
-static int read_session(bool *ret_text, uint64_t *ret_n_lost) {
-        _cleanup_json_ struct json_object *session = NULL;
+static int load_session(struct json_object **ret) {
         _cleanup_free_ char *text = NULL;
+        struct json_object *session;
         int r;
 
         r = read_file_at(AT_FDCWD, SESSION_FILE, 64 * MIB, &text, NULL);
@@ -260,8 +380,7 @@ static int read_session(bool *ret_text, uint64_t *ret_n_lost) {
         session = json_tokener_parse(text);
         if (!session)
                 return -EBADMSG;
-        *ret_text = streq(json_get_string(session, "source"), "text");
-        *ret_n_lost = json_get_u64(session, "lost_events");
+        *ret = session;
         return 0;
 }
 
@@ -296,7 +415,7 @@ static int save_result(int dir_fd, const Result *result) {
         return write_file_atomic_at(dir_fd, SEAL_RESULT_FILE, text, bytes);
 }
 
-static int finish(int raw_fd) {
+static int finish(const Folders *folders) {
         _cleanup_free_ char *text = NULL;
         int r;
 
@@ -305,57 +424,65 @@ static int finish(int raw_fd) {
                 return r;
         fputs(text, stdout);
         worker_send(stdout, "PROGRESS", "1");
-        r = remove_files(raw_fd, ".raw");
-        if (r >= 0)
-                r = remove_files(raw_fd, ".log");
-        if (r >= 0)
-                r = remove_files(raw_fd, ".loss");
+        r = remove_raw(folders);
         if (r < 0)
                 worker_send(stdout, "WARNING", "The raw segments could not be removed: %s", strerrordesc_np(-r));
         return 0;
 }
 
 static int seal(unsigned level, Error *error) {
-        _cleanup_close_ int raw_fd = open_folder(SESSION_RAW_DIR), log_fd = open_folder(SESSION_LOG_DIR), dir_fd = open_folder(".");
+        _cleanup_(folders_done) Folders folders = {
+                .dir_fd = open_folder("."),
+                .raw_fd = open_folder(SESSION_RAW_DIR),
+                .formats_fd = open_folder(SESSION_FORMATS_DIR),
+                .log_fd = open_folder(SESSION_LOG_DIR),
+        };
+        _cleanup_json_ struct json_object *session = NULL;
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         _cleanup_(reader_done) Reader reader = {};
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost;
         _cleanup_strv_ char **segments = NULL, **warnings = NULL;
+        Progress progress = {};
         TraceTotals totals;
-        bool text;
         int r;
 
-        if (raw_fd < 0 || log_fd < 0 || dir_fd < 0)
+        if (folders.dir_fd < 0 || folders.raw_fd < 0 || folders.formats_fd < 0 || folders.log_fd < 0)
                 return error_set(error, ERROR_FAILED, "The session's folder is not complete.");
-        if (faccessat(dir_fd, SEAL_RESULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
-                return finish(raw_fd);
-        r = read_session(&text, &n_lost);
-        if (r >= 0)
-                r = reader_open(text, raw_fd, &reader, error);
+        if (faccessat(folders.dir_fd, SEAL_RESULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return finish(&folders);
+        r = load_session(&session);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_FILE " cannot be read");
+        progress.log_share = json_get_bool(session, "keep_raw") ? LOG_SHARE_WITH_RAW : LOG_SHARE;
+        r = reader_open(streq(json_get_string(session, "source"), "text"), folders.raw_fd, &reader, error);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot read what was captured");
-        r = log_writer_new(log_fd, &(LogWriterOptions) {
+        r = log_writer_new(folders.log_fd, &(LogWriterOptions) {
                                 .level = level,
                                 .threads = 0,
                                 .memory_max_bytes = memory_max_bytes(),
                                 .segment_max_bytes = SEGMENT_MAX_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(raw_fd, &reader, log, &totals, &warnings);
+                r = write_log(folders.raw_fd, &reader, log, &progress, &totals, &warnings);
         if (r >= 0)
                 r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the log");
 
-        n_lost = MAX(totals.n_lost, n_lost + totals.n_unwritten);
-        r = write_archive(dir_fd, log_fd, &totals, n_lost, segments, warnings, &archive_bytes, &log_bytes);
+        /* The file holds what the kernel had counted as lost when the recording ended. */
+        n_lost = MAX(totals.n_lost, json_get_u64(session, "lost_events") + totals.n_unwritten);
+        if (n_lost > 0 && json_get_bool(session, "stacks"))
+                add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
+                                &warnings);
+        r = write_archive(&folders, level, session, &totals, n_lost, segments, warnings, &progress, &archive_bytes, &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");
 
-        r = save_result(dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes });
+        r = save_result(folders.dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes });
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot save the result");
-        return finish(raw_fd);
+        return finish(&folders);
 }
 
 int main(int argc, char *argv[]) {

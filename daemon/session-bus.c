@@ -145,6 +145,13 @@ static int property_keep(sd_bus *connection, const char *path, const char *inter
         return sd_bus_message_append(reply, "s", s->options.keep_oldest ? "oldest" : "newest");
 }
 
+static int property_flag(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "b", streq(property, "Stacks") ? s->options.stacks : s->options.keep_raw);
+}
+
 static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
@@ -211,6 +218,8 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("BufferFill", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Source", "s", NULL, offsetof(Session, source), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Keep", "s", property_keep, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Stacks", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KeepRaw", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("EventRate", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Events", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("LostEvents", "t", property_counter, 0, 0),

@@ -98,6 +98,10 @@ int session_save(Session *s, bool durable) {
         if (r >= 0)
                 r = json_add_string(o, "keep", s->options.keep_oldest ? "oldest" : "newest");
         if (r >= 0)
+                r = json_add(o, "stacks", json_object_new_boolean(s->options.stacks));
+        if (r >= 0)
+                r = json_add(o, "keep_raw", json_object_new_boolean(s->options.keep_raw));
+        if (r >= 0)
                 r = json_add(o, "load", json_object_new_boolean(s->options.load));
         if (r >= 0)
                 r = json_add(o, "rebind", json_object_new_boolean(s->options.rebind));
@@ -170,6 +174,8 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
         s->options.keep_oldest = streq(json_get_string(o, "keep"), "oldest");
+        s->options.stacks = json_get_bool(o, "stacks");
+        s->options.keep_raw = json_get_bool(o, "keep_raw");
         for (size_t i = 0; i < ELEMENTS(strings); i++) {
                 const char *value = json_get_string(o, strings[i].key);
 

@@ -190,6 +190,8 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                         .buffer_bytes = o->buffer_bytes,
                         .n_expected = o->n_expected,
                         .keep_oldest = o->keep_oldest,
+                        .stacks = o->stacks,
+                        .keep_raw = o->keep_raw || o->stacks,
                 },
         };
         s->boot_id = strdup(m->boot_id);
@@ -228,6 +230,7 @@ Session *session_free(Session *s) {
         worker_free(s->drain);
         worker_free(s->tally);
         worker_free(s->bind);
+        worker_free(s->symbols);
         job_free(s->job);
         stop_watching_counters(s);
         for (size_t i = 0; i < s->n_pipes; i++) {
@@ -342,6 +345,7 @@ static StepRequest step_request(const Session *s) {
                 .n_expected = s->options.n_expected,
                 .keep_oldest = s->options.keep_oldest,
                 .text = streq_ptr(s->source, "text"),
+                .stacks = s->options.stacks,
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
                 .pci_driver = s->pci_driver,
@@ -539,6 +543,7 @@ static void on_drained(const Error *error, void *userdata) {
         (void) session_update_counters(s);
         stop_watching_counters(s);
         s->tally = worker_free(s->tally);
+        s->symbols = worker_free(s->symbols);
         close_pipes(s);
         s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
@@ -601,6 +606,32 @@ static void look_at_driver(Session *s) {
                 log_failure(s, r, "cannot look at the driver");
 }
 
+static void on_worker_warning(const char *key, const char *value, void *userdata) {
+        if (streq(key, "WARNING"))
+                session_warn(userdata, value);
+}
+
+/* They are asked for again at the end, and what is wrong is told then. */
+static void on_symbols_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->symbols = worker_free(s->symbols);
+        if (s->busy_loading && s->state == SESSION_CAPTURING)
+                tell_started(s, NULL);
+}
+
+/* The driver's symbols go with it when it is unloaded. Who has the answer to Start may do that: so they come first. */
+static void save_symbols(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "symbols", step_symbols, &request, on_worker_warning, on_symbols_done, &s->symbols);
+        if (r < 0) {
+                log_failure(s, r, "the driver's symbols are not saved before the end");
+                tell_started(s, NULL);
+        }
+}
+
 void session_load_done(Session *s, const Error *error) {
         Error ignored = {};
 
@@ -613,7 +644,10 @@ void session_load_done(Session *s, const Error *error) {
                 error_done(&ignored);
                 return;
         }
-        tell_started(s, NULL);
+        if (s->options.stacks)
+                save_symbols(s);
+        else
+                tell_started(s, NULL);
         look_at_driver(s);
 }
 
@@ -654,11 +688,6 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
         error_done(&ignored);
 }
 
-static void on_tally_line(const char *key, const char *value, void *userdata) {
-        if (streq(key, "WARNING"))
-                session_warn(userdata, value);
-}
-
 /* Without it, the counters of reads and writes stand still until the session is sealed: no reason to end it. */
 static void on_tally_done(const Error *error, void *userdata) {
         Session *s = userdata;
@@ -696,7 +725,7 @@ static int start_drain(Session *s) {
         if (r < 0)
                 return r;
         request = step_request(s);
-        r = start_step(s, "tally", step_tally, &request, on_tally_line, on_tally_done, &s->tally);
+        r = start_step(s, "tally", step_tally, &request, on_worker_warning, on_tally_done, &s->tally);
         if (r < 0)
                 log_failure(s, r, "reads and writes are not counted while it runs");
         return 0;

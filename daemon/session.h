@@ -52,6 +52,8 @@ typedef struct SessionOptions {
         uint64_t buffer_bytes;  /* 0: from n_expected, else a default that fits the memory */
         uint64_t n_expected;    /* events; 0: not known */
         bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
+        bool stacks;            /* record the call stack of each access; implies keep_raw */
+        bool keep_raw;          /* the raw segments go into the archive, beside the log */
         char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL */
 } SessionOptions;
 void session_options_done(SessionOptions *options);
@@ -85,8 +87,9 @@ typedef struct Session {
         uint64_t start_realtime_usec, start_monotonic_usec;
         uint64_t stop_realtime_usec, stop_monotonic_usec;
 
-        /* n_events and n_lost while capturing: the kernel's count. After sealing all of them: what is in the log;
-         * n_lost: the greater of what the kernel counted and what the log shows. */
+        /* n_events and n_lost while capturing: the kernel's count, which for n_lost is one of call stacks, too. After
+         * sealing all of them: what is in the log; n_lost: the greater of what the kernel counted and what the log
+         * shows. */
         uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
         uint64_t n_rate, ring_bytes;    /* while capturing: events per second, and what waits in the ring */
         uint64_t raw_bytes, log_bytes, archive_bytes;
@@ -102,7 +105,7 @@ typedef struct Session {
         DrainPipe *pipes;       /* parked with the service manager while the session captures */
         size_t n_pipes;
         Worker *worker;         /* arms, later restores */
-        Worker *bind, *drain, *tally;
+        Worker *bind, *drain, *tally, *symbols;
         unsigned n_drain_deaths;
         Job *job;               /* that seals it */
         bool announced;         /* others have heard of it: not before the checks let it pass */

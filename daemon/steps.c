@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "archive-name.h"
+#include "boot-symbols.h"
 #include "driver.h"
 #include "metadata.h"
 #include "names.h"
@@ -150,6 +151,10 @@ static int choose_source(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0 && source == SOURCE_AUTO)
                 worker_send(out, "WARNING", "The pages of this kernel's ring buffer have a form that mmiotraced does not know, "
                                 "so it captures what the kernel prints: that slows the driver down more.");
+        if (q->stacks && (source == SOURCE_TEXT || r < 0))
+                return error_set(error, ERROR_NOT_SUPPORTED,
+                                "Call stacks are in the pages of the ring buffer only, and this session would capture what the "
+                                "kernel prints; start without --stacks, or with Source=raw in [Capture] of mmiotraced.conf.");
         worker_send(out, "SOURCE", "%s", source == SOURCE_TEXT || r < 0 ? "text" : "raw");
         return 0;
 }
@@ -184,7 +189,7 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
                         return r;
         }
         r = tracer_arm(q->context, q->runtime_fd, q->boot_id,
-                        &(TracerOptions) { q->buffer_bytes, q->n_expected, q->keep_oldest }, &armed, error);
+                        &(TracerOptions) { q->buffer_bytes, q->n_expected, q->keep_oldest, q->stacks }, &armed, error);
         if (r < 0)
                 return r;
         worker_send(out, "CPU", "%u", armed.cpu);
@@ -243,6 +248,18 @@ static void send_warning(const char *text, void *userdata) {
         worker_send(userdata, "WARNING", "%s", text);
 }
 
+int step_symbols(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_close_ int raw_fd = -EBADF;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r >= 0)
+                r = boot_symbols_save(q->context->inspect_socket, raw_fd, send_warning, out);
+        return worker_send_result(out, r, &error);
+}
+
 static int drain(FILE *out, const StepRequest *q, Error *error) {
         _cleanup_free_ char *dir = NULL;
         _cleanup_close_ int raw_fd = -EBADF;
@@ -268,6 +285,7 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .control_fd = q->control_fd,
                         .text = q->text,
                         .keep_oldest = q->keep_oldest,
+                        .stacks = q->stacks,
                         .counters = q->counters,
                         .ready = send_ready,
                         .warn = send_warning,
@@ -298,6 +316,27 @@ int step_tally(FILE *out, void *userdata) {
         return worker_send_result(out, r, &error);
 }
 
+/* Once more, for what was loaded later than the driver. But if the driver is gone by now, what was saved when it had
+ * just been loaded says more. */
+static void save_last_symbols(FILE *out, const StepRequest *q, const Driver *driver) {
+        bool gone = q->driver && !(driver && (driver->loaded || driver->builtin));
+        _cleanup_close_ int raw_fd = -EBADF;
+        int r;
+
+        r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r >= 0 && gone && boot_symbols_exist(raw_fd))
+                return;
+        if (gone)
+                worker_send(out, "WARNING",
+                                "%s is not loaded at the end of the session: if it was before, its functions on the call "
+                                "stacks have no names in the archive. Stop first, then unload.", q->driver);
+        if (r >= 0)
+                r = boot_symbols_save(q->context->inspect_socket, raw_fd, send_warning, out);
+        if (r < 0)
+                worker_send(out, "WARNING", "The names of the functions on the call stacks could not be saved: %s",
+                                strerrordesc_np(-r));
+}
+
 int step_restore(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         _cleanup_error_ Error error = {}, ignored = {};
@@ -311,5 +350,7 @@ int step_restore(FILE *out, void *userdata) {
             (!q->driver || driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored) >= 0))
                 if (report_driver(out, q, driver, &ignored) < 0)
                         worker_send(out, "WARNING", "%s", strempty(ignored.text));
+        if (q->session_fd >= 0 && q->stacks)
+                save_last_symbols(out, q, driver);
         return worker_send_result(out, r, &error);
 }

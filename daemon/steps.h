@@ -18,6 +18,7 @@ typedef struct StepRequest {
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;
         bool text;                      /* drain, tally: the session is captured as text */
+        bool stacks;
         uint64_t started_usec;
         char *const *devices;           /* bind */
         const char *pci_driver;         /* bind */
@@ -34,13 +35,17 @@ typedef struct StepRequest {
  *   ARCHIVE_NAME.
  * step_bind: gives the devices that were unbound back to their driver.
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
+ * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
+ *   WARNING.
  * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
  * step_tally: see tally.h. Line: WARNING.
- * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded.
+ * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the symbols,
+ *   too, for a session with call stacks.
  *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING. */
 int step_arm(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
 int step_look(FILE *out, void *request);
+int step_symbols(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
 int step_tally(FILE *out, void *request);
 int step_restore(FILE *out, void *request);

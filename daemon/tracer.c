@@ -13,12 +13,14 @@
 
 #define TRACEFS_MAGIC_NUMBER 0x74726163 /* linux/magic.h */
 
-/* 10 s of the busiest driver on record (225,000 events/s) at 44.4 bytes of ring per event: what the ring must bridge
- * while a driver stays in the kernel and no user space runs. */
-#define RING_DEFAULT_BYTES (97560 * KIB)
+/* 10 s of the busiest driver on record (225,000 events/s): what the ring must bridge while a driver stays in the kernel
+ * and no user space runs. */
+#define RING_DEFAULT_EVENTS UINT64_C(2250000)
 #define RING_LEAST_BYTES (64 * KIB)
-/* 44 bytes an event in pages of 92, and now and then a time stamp: measured 44.4. */
+/* 44 bytes an event in pages of 92, and now and then a time stamp: measured 44.4. With a call stack of some 20 frames,
+ * and what does not fill a page any more: measured 257. */
 #define RING_BYTES_PER_10_EVENTS 444
+#define RING_BYTES_PER_10_EVENTS_WITH_STACKS 2570
 
 /* How full the ring has to be until poll() wakes the drain early. Low enough to leave most of the ring for the time
  * in which the drain does not come to run, high enough that a busy driver is drained in large batches. */
@@ -270,6 +272,19 @@ static int change_clock(const Arming *a) {
         return change(a, "trace_clock", old, "mono");
 }
 
+/* Off as well where it was not asked for: somebody else's setting would fill the ring five times as fast. */
+static int change_stacktrace(const Arming *a, bool stacks) {
+        _cleanup_free_ char *old = NULL;
+        int r;
+
+        r = control_read("options/stacktrace", &old);
+        if (r == -ENOENT && !stacks)
+                return 0;
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read options/stacktrace");
+        return change(a, "options/stacktrace", old, stacks ? "1" : "0");
+}
+
 /* A CPU that is not in the mask would have every access counted as lost. Only bits of CPUs that there are: the kernel
  * refuses others, and which it has is not to be seen in how wide it prints the mask (lib/bitmap.c, bitmap_parse()). */
 static int change_cpumask(const Arming *a, const CpuSet *online) {
@@ -319,28 +334,36 @@ static int available_memory(const Context *context, uint64_t *ret_bytes) {
         return 0;
 }
 
+/* In whole KiB, as the kernel is told. */
+static uint64_t ring_bytes(uint64_t n_events, bool stacks) {
+        uint64_t bytes = n_events * (stacks ? RING_BYTES_PER_10_EVENTS_WITH_STACKS : RING_BYTES_PER_10_EVENTS) / 10;
+
+        return (bytes + KIB - 1) / KIB * KIB;
+}
+
 static int choose_ring_size(const Arming *a, const TracerOptions *options, uint64_t *ret_bytes) {
+        uint64_t default_bytes = ring_bytes(RING_DEFAULT_EVENTS, options->stacks);
         uint64_t available_bytes = 0, wanted_bytes = options->buffer_bytes;
         int r;
 
         if (wanted_bytes == 0 && options->n_expected > 0) {
-                if (options->n_expected > UINT64_MAX / RING_BYTES_PER_10_EVENTS)
+                if (options->n_expected > UINT64_MAX / RING_BYTES_PER_10_EVENTS_WITH_STACKS)
                         return error_set(a->error, ERROR_INVALID_ARGUMENTS, "No machine holds %" PRIu64 " events in memory.",
                                         options->n_expected);
-                wanted_bytes = MAX(options->n_expected * RING_BYTES_PER_10_EVENTS / 10, RING_LEAST_BYTES);
+                wanted_bytes = MAX(ring_bytes(options->n_expected, options->stacks), RING_LEAST_BYTES);
         }
 
         r = available_memory(a->context, &available_bytes);
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out how much memory there is");
         if (wanted_bytes == 0) {
-                *ret_bytes = MAX(MIN(RING_DEFAULT_BYTES, available_bytes / 4), RING_LEAST_BYTES);
+                *ret_bytes = MAX(MIN(default_bytes, available_bytes / 4), RING_LEAST_BYTES);
                 return 0;
         }
         if (wanted_bytes < RING_LEAST_BYTES)
                 return error_set(a->error, ERROR_INVALID_ARGUMENTS,
-                                "A ring of %s is too small; the least is %s, and 100M hold ten seconds of a busy driver.",
-                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(RING_LEAST_BYTES));
+                                "A ring of %s is too small; the least is %s, and %s hold ten seconds of a busy driver.",
+                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(RING_LEAST_BYTES), FORMAT_BYTES(default_bytes));
         if (wanted_bytes > available_bytes / 2)
                 return error_set(a->error, ERROR_NO_MEMORY,
                                 "A ring of %s does not fit: %s of memory are available, and half of that is the limit. "
@@ -524,6 +547,9 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         if (r < 0)
                 return r;
         r = change_plain(&a, "buffer_percent", RING_WAKE_PERCENT);
+        if (r < 0)
+                return r;
+        r = change_stacktrace(&a, options->stacks);
         if (r < 0)
                 return r;
         r = change_cpumask(&a, &before);

@@ -31,6 +31,7 @@ typedef struct TracerOptions {
         uint64_t buffer_bytes;          /* 0: from n_expected, else a default that fits the memory */
         uint64_t n_expected;            /* events; 0: not known */
         bool keep_oldest;               /* the full ring refuses events instead of overwriting */
+        bool stacks;                    /* each access and map is followed by its call stack */
 } TracerOptions;
 
 /* Sizes the rings and switches the tracer on, with every old value in the undo journal first. After an error the

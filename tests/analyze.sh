@@ -79,6 +79,32 @@ for s in e1000e-6.1 e1000e-6.1-lossy e1000e-6.12-stack; do
         ok "$s into a file"
 done
 
+# With everything that the pages hold. The kernel's own text must be in it as it is, line by line.
+stack=$samples/e1000e-6.12-stack
+raw=$dir/e1000e-6.12-stack/cpu0.raw
+xz -dc "$stack/kallsyms-subset.xz" "$2/stacks/kallsyms-e1000e.xz" >"$dir/kallsyms" || exit 1
+run 0 decode --verbose --formats "$stack/formats" --kallsyms "$dir/kallsyms" "$raw" &&
+        said '^4351 events, none lost, 4348 with a call stack$' &&
+        grep -v '^    ' "$dir/out" >"$dir/plain" && same "$dir/plain" "$dir/e1000e-6.12-stack/log"
+ok 'verbose has every line of the log'
+grep -E '^[A-Z]|^    cpu|\[e1000e\]$' "$dir/out" >"$dir/driver"
+head -n "$(wc -l <"$2/stacks/verbose.txt")" "$dir/driver" >"$dir/first" && same "$dir/first" "$2/stacks/verbose.txt"
+ok 'verbose names the functions of the driver'
+# The innermost frame of an access is its driver's, or a function that the driver called: none of the tracer's.
+[ "$(grep -c '^    cpu 0  pid [0-9]*  [0-9]*\.[0-9]\{9\}$' "$dir/out")" -eq 4351 ] &&
+        ! grep -qE 'asm_exc_debug|kmmio_die_notifier' "$dir/out" &&
+        [ "$(grep -c '^    __ew32+0x[0-9a-f]* \[e1000e\]$' "$dir/out")" -gt 2000 ]
+ok 'verbose leaves the frames of the tracer out'
+run 0 decode -v --formats "$stack/formats" --modules "$2/stacks/modules" "$raw" &&
+        grep -qx '    \.text+0x25ccc \[e1000e\]' "$dir/out" && grep -qx '    0xffffffffbb20138e' "$dir/out"
+ok 'verbose with sections only'
+run 0 decode -v --formats "$stack/formats" "$raw" && grep -qx '    0xffffffffc022bccc' "$dir/out" &&
+        grep -v '^    ' "$dir/out" >"$dir/plain" && same "$dir/plain" "$dir/e1000e-6.12-stack/log"
+ok 'verbose without symbols'
+run 0 decode -v --formats "$samples/e1000e-6.1/formats" "$dir/e1000e-6.1/cpu0.raw" &&
+        said '^4353 events, none lost, 0 with a call stack$'
+ok 'verbose without stacks'
+
 good=$dir/e1000e-6.1
 formats=$samples/e1000e-6.1/formats
 
@@ -134,6 +160,8 @@ ok 'wrong usage: nothing at all'
 usage 'unknown verb' '"encode"' encode --formats "$formats" "$good/cpu0.raw"
 usage 'no formats' 'needs --formats' decode "$good/cpu0.raw"
 usage 'no files' 'at least one raw file' decode --formats "$formats"
+usage 'symbols without verbose' 'give --verbose as well' \
+        decode --formats "$formats" --kallsyms "$dir/kallsyms" "$good/cpu0.raw"
 usage 'unknown option' 'unrecognized option' decode --formats "$formats" --frobnicate "$good/cpu0.raw"
 usage 'option without its argument' 'requires an argument' decode "$good/cpu0.raw" --formats
 for name in kernel.raw 0.raw cpu.raw cpux.raw xcpu0.raw cpu0.raw.xz cpu0junk.raw cpu-1.raw 'cpu 1.raw'; do
@@ -164,6 +192,13 @@ failure 'missing PCI devices' 'none as a copy.*: No such file' \
         decode --formats "$formats" --pci-devices "$dir/none" "$good/cpu0.raw"
 failure 'PCI devices that are none' 'as a copy.*: Bad message' \
         decode --formats "$formats" --pci-devices "$good/log" "$good/cpu0.raw"
+failure 'missing symbols' 'cannot use .*/none as copies.*: No such file' \
+        decode -v --formats "$formats" --kallsyms "$dir/none" "$good/cpu0.raw"
+failure 'symbols that are none' 'cannot use .* and .*: Bad message' \
+        decode -v --formats "$formats" --kallsyms "$dir/kallsyms" --modules "$good/log" "$good/cpu0.raw"
+echo 'unavailable: the reader was not there' >"$dir/unavailable"
+failure 'symbols that the capture did not get' 'hold no addresses' \
+        decode -v --formats "$formats" --kallsyms "$dir/unavailable" "$good/cpu0.raw"
 failure 'output that cannot be made' 'cannot write .*/none/log' \
         decode --formats "$formats" -o "$dir/none/log" "$good/cpu0.raw"
 failure 'full disk' 'No space left' decode --formats "$formats" -o /dev/full "$good/cpu0.raw"

@@ -134,6 +134,22 @@ static inline void page_put_stack(PageBuilder *b, uint32_t delta) {
         page_put_event(b, delta, payload, sizeof payload);
 }
 
+/* The same with frames that count up from first: struct kernel_stack with as many as there are. */
+static inline void page_put_stack_of(PageBuilder *b, uint32_t delta, int32_t pid, uint64_t first, size_t n) {
+        uint8_t payload[16 + 40 * 8] = { EVENT_STACK };
+        const int32_t size = (int32_t) n;
+
+        cr_assert_leq(n, 40);
+        memcpy(payload + 4, &pid, sizeof pid);
+        memcpy(payload + 8, &size, sizeof size);
+        for (size_t i = 0; i < n; i++)
+                memcpy(payload + 16 + i * 8, &(uint64_t) { first + i }, 8);
+        if (16 + n * 8 <= 112)
+                page_put_event(b, delta, payload, 16 + n * 8);
+        else
+                page_put_long(b, delta, payload, 16 + n * 8);
+}
+
 /* The events that a page lost in front of it, with their count behind the data. */
 static inline void page_set_missed(PageBuilder *b, uint64_t n_lost) {
         memcpy(b->page + PAGE_DATA_OFFSET + b->length_bytes, &n_lost, sizeof n_lost);

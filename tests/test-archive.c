@@ -38,15 +38,26 @@ static char **make_log(unsigned n_lines) {
         return segments;
 }
 
+static int write_archive(char *const *segments, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+        return archive_write(test_dir(), "a.tar.xz",
+                        &(ArchiveRequest) {
+                                .members = members,
+                                .n_members = ELEMENTS(members),
+                                .log_fd = test_dir(),
+                                .segments = segments,
+                                .level = 6,
+                                .mtime_sec = START_SEC,
+                        },
+                        ret_bytes, ret_log_bytes);
+}
+
 static void assert_archive(unsigned n_lines) {
         _cleanup_strv_ char **segments = make_log(n_lines);
         _cleanup_free_ char *names = NULL, *list = NULL, *details = NULL;
         uint64_t bytes, log_bytes;
         struct stat st, log_st;
 
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
-                        START_SEC,
-                                     &bytes, &log_bytes),
+        cr_assert_eq(write_archive(segments, &bytes, &log_bytes),
                         0);
         cr_assert_eq(stat("a.tar.xz", &st), 0);
         cr_assert_eq(stat("expected", &log_st), 0);
@@ -88,9 +99,7 @@ Test(archive, is_there_whole_or_not_at_all) {
         uint64_t bytes, log_bytes;
 
         cr_assert_eq(strv_extend(&segments, "mmiotrace-000099.log.xz"), 0);
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
-                        START_SEC,
-                                     &bytes, &log_bytes),
+        cr_assert_eq(write_archive(segments, &bytes, &log_bytes),
                         -ENOENT);
         cr_assert_lt(access("a.tar.xz", F_OK), 0);
         cr_assert_lt(access(".#a.tar.xz", F_OK), 0);
@@ -98,9 +107,7 @@ Test(archive, is_there_whole_or_not_at_all) {
         /* Not even the one before is harmed. */
         test_file("a.tar.xz", "before", 6);
         test_file("mmiotrace-000099.log.xz", "torn", 4);
-        cr_assert_lt(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
-                        START_SEC,
-                                     &bytes, &log_bytes),
+        cr_assert_lt(write_archive(segments, &bytes, &log_bytes),
                         0);
         free(tool_output("test $(cat a.tar.xz) = before && test ! -e .#a.tar.xz"));
 }
@@ -111,9 +118,7 @@ Test(archive, replaces_what_a_dead_writer_left) {
 
         test_file(".#a.tar.xz", "half", 4);
         test_file("a.tar.xz", "old", 3);
-        cr_assert_eq(archive_write(test_dir(), "a.tar.xz", members, ELEMENTS(members), test_dir(), segments,
-                        START_SEC,
-                                     &bytes, &log_bytes),
+        cr_assert_eq(write_archive(segments, &bytes, &log_bytes),
                         0);
         free(tool_output("tar -tf a.tar.xz"));
 }

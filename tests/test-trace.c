@@ -326,6 +326,132 @@ Test(trace, other_events_are_counted) {
         cr_assert_eq(trace_totals(trace)->n_torn_pages, 0);
 }
 
+/* What page_put_stack_of() needs: the sample's format has stacks of eight frames, as events have more. */
+static Trace *new_stack_trace(void) {
+        Trace *trace = new_trace("e1000e-6.12-stack");
+
+        trace_set_stacks(trace, true);
+        return trace;
+}
+
+static void assert_stack(Trace *trace, uint64_t phys, uint64_t first_frame, size_t n_frames) {
+        Record record;
+
+        cr_assert_eq(trace_next(trace, &record), 1);
+        cr_assert_eq(record.phys, phys);
+        cr_assert_eq(record.n_frames, n_frames, "0x%" PRIx64 " has %zu frames", phys, record.n_frames);
+        for (size_t i = 0; i < n_frames; i++)
+                cr_assert_eq(record.frames[i], first_frame + i);
+}
+
+Test(trace, stacks_belong_to_the_record_before) {
+        _cleanup_(trace_freep) Trace *trace = new_stack_trace();
+        Record record;
+        PageBuilder pages[3];
+
+        page_begin(&pages[0], 1000);
+        page_put_stack_of(&pages[0], 0, 77, 0x10, 3);
+        page_put_read(&pages[0], 0, 1);
+        page_put_stack_of(&pages[0], 0, 77, 0x100, 12);
+        page_put_read(&pages[0], 0, 2);
+        page_put_read(&pages[0], 0, 3);
+        page_put_stack_of(&pages[0], 0, 76, 0x300, 2);
+        page_put_read(&pages[0], 0, 4);
+        /* On the page behind it, and behind a gap. */
+        page_begin(&pages[1], 2000);
+        page_put_stack_of(&pages[1], 0, 77, 0x400, 1);
+        page_put_read(&pages[1], 0, 5);
+        page_begin(&pages[2], 3000);
+        page_put_stack_of(&pages[2], 0, 77, 0x500, 4);
+        page_put_mark(&pages[2], 0, "a mark\n");
+        page_put_stack_of(&pages[2], 0, 77, 0x600, 4);
+        page_put_read(&pages[2], 0, 6);
+        page_set_missed(&pages[2], 7);
+        write_segment("a", pages, 3, 0);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
+
+        assert_stack(trace, 1, 0x100, 12);
+        assert_stack(trace, 2, 0, 0);
+        assert_stack(trace, 3, 0, 0);
+        assert_stack(trace, 4, 0x400, 1);
+        assert_stack(trace, 5, 0, 0);
+        cr_assert_eq(trace_next(trace, &record), 1);
+        cr_assert_eq(record.type, RECORD_LOST);
+        cr_assert_eq(record.n_frames, 0);
+        cr_assert_eq(trace_next(trace, &record), 1);
+        cr_assert_eq(record.type, RECORD_MARK);
+        cr_assert_eq(record.n_frames, 0);
+        cr_assert_eq(memcmp(record.text, "a mark\n", record.text_bytes), 0);
+        assert_stack(trace, 6, 0, 0);
+        cr_assert_eq(trace_next(trace, &record), 0);
+        cr_assert_eq(trace_totals(trace)->n_stacks, 2);
+        cr_assert_eq(trace_totals(trace)->n_other, 4);
+}
+
+Test(trace, stacks_go_over_segments) {
+        _cleanup_(trace_freep) Trace *trace = new_stack_trace();
+        Record record;
+        PageBuilder page;
+
+        page_begin(&page, 1000);
+        page_put_read(&page, 0, 1);
+        write_segment("a", &page, 1, 0);
+        page_begin(&page, 1000);
+        page_put_stack_of(&page, 500, 77, 0x100, 2);
+        write_segment("b", &page, 1, 0);
+        page_begin(&page, 1100);
+        page_put_read(&page, 0, 2);
+        page_put_stack_of(&page, 0, 77, 0x200, 3);
+        write_segment("c", &page, 1, 0);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "b"), 0);
+        cr_assert_eq(trace_add_segment(trace, 1, test_dir(), "c"), 0);
+        assert_stack(trace, 1, 0x100, 2);
+        assert_stack(trace, 2, 0x200, 3);
+        cr_assert_eq(trace_next(trace, &record), 0);
+}
+
+/* More frames than the event holds, none, and a negative number, as a torn page may say. */
+Test(trace, stacks_are_not_trusted) {
+        static const int32_t sizes[] = { 1000, 0, -1, INT32_MIN };
+
+        for (size_t i = 0; i < ELEMENTS(sizes); i++) {
+                _cleanup_(trace_freep) Trace *trace = new_stack_trace();
+                PageBuilder page;
+                size_t at;
+
+                page_begin(&page, 1000);
+                page_put_read(&page, 0, 1);
+                at = PAGE_DATA_OFFSET + page.length_bytes + 4 + 8;
+                page_put_stack_of(&page, 0, 77, 0x100, 3);
+                memcpy(page.page + at, sizes + i, sizeof sizes[i]);
+                page_put_read(&page, 0, 2);
+                write_segment("a", &page, 1, 0);
+                cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
+                assert_stack(trace, 1, 0x100, sizes[i] == 0 ? 0 : 3);
+                assert_stack(trace, 2, 0, 0);
+        }
+}
+
+Test(trace, stacks_of_a_sample) {
+        _cleanup_(trace_freep) Trace *trace = new_stack_trace();
+        _cleanup_free_ uint8_t *raw = NULL;
+        size_t raw_bytes, n = 0;
+        Record record;
+
+        test_data_xz("samples/e1000e-6.12-stack/cpu0.raw.xz", &raw, &raw_bytes);
+        test_file("cpu0.raw", raw, raw_bytes);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "cpu0.raw"), 0);
+        while (trace_next(trace, &record) > 0) {
+                cr_assert_eq(record.n_frames > 0, record.type != RECORD_MARK);
+                cr_assert_leq(record.n_frames, 40);
+                n++;
+        }
+        cr_assert_eq(n, 4351);
+        cr_assert_eq(trace_totals(trace)->n_stacks, 4348);
+        cr_assert_eq(trace_totals(trace)->n_other, 0);
+}
+
 Test(trace, gaps_are_summed) {
         _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1");
         const TraceTotals *t;

@@ -67,7 +67,7 @@ Test(session, whole) {
         cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "Id"), 1);
         cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "Owner"), geteuid());
         cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "CPU"), 0);
-        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "BufferSize"), 97560 * KIB);
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "BufferSize"), 97559 * KIB);
         cr_assert_geq(get_number(f, session, BUS_INTERFACE_SESSION, "StartTimestamp"), started_usec);
 
         assert_file(&f->machine, "tracing/current_tracer", "mmiotrace");
@@ -75,7 +75,7 @@ Test(session, whole) {
         assert_file(&f->machine, "tracing/tracing_on", "1");
         assert_file(&f->machine, "tracing/options/overwrite", "1");
         assert_file(&f->machine, "tracing/tracing_cpumask", "f");
-        assert_file(&f->machine, "tracing/per_cpu/cpu0/buffer_size_kb", "97560");
+        assert_file(&f->machine, "tracing/per_cpu/cpu0/buffer_size_kb", "97559");
         assert_file(&f->machine, "tracing/buffer_size_kb", "1408");
 
         assert_error(session_start(f, 0), "AlreadyRunning");
