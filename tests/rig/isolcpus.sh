@@ -39,7 +39,7 @@ check_merge() {
         }' "$work/isolcpus.log"
 }
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.1
 for kernel; do
     rm -f "$work"/*.{next,tar.xz}
     run_kmod "$kernel" --cpus 3 --timeout 600 --append 'maxcpus=3 isolcpus=0,2' || result=1

@@ -104,7 +104,7 @@ check_loss() {
     ok "$1-loss ($kernel lost in $(loss "$1" gaps) gaps, $(loss "$1" gaps_without_count) without a count)"
 }
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.12
 for kernel; do
     rm -f "$work"/*.{next,tar.xz,kernel,session,marks}
     run_kmod "$kernel" --timeout 600 || result=1

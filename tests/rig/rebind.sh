@@ -15,7 +15,7 @@ command -v jq >/dev/null || die "jq is missing" 77
 command -v mkfs.ext4 >/dev/null || die "mkfs.ext4 is missing, install e2fsprogs" 77
 failed=0
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.1
 for kernel; do
     rm -f "$work/disk"
     truncate -s 16M "$work/disk"

@@ -13,7 +13,7 @@ test=restore
 command -v jq >/dev/null || die "jq is missing" 77
 failed=0
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.12
 for kernel; do
     run_inside "$kernel" --cpus 3 || failed=1
 done

@@ -79,7 +79,7 @@ chmod 700 "$work/tree"
 printf '[Service]\nExecStart=true\n' >"$work/tree/lib/systemd/system/overlaid.service"
 echo copied >"$work/copied"
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.1
 for kernel; do
     rm -f "$work/out/go"
     truncate -s 0 "$work/disk"

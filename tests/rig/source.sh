@@ -67,7 +67,7 @@ check_counts() {
     is "$1-events" $(($(stat_of entries) + $(stat_of 'read events'))) "$(member .events.total)"
 }
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.12
 for kernel; do
     rm -rf "$work"/{raw,text}-* "$work"/auto
     run_inside "$kernel" || result=1

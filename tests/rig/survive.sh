@@ -38,7 +38,7 @@ check_values() {
 }
 
 seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.1
 for kernel; do
     echo "# seed $seed"
     rm -f "$work"/*.{marks,next,tar.xz}
