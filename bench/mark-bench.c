@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Marks the running session so many times, and prints for each the milliseconds from before the call to the time of
- * the mark's record in the trace, which the daemon tells: both are CLOCK_MONOTONIC. */
+ * the mark's record in the trace, which the daemon tells (both are CLOCK_MONOTONIC), and beside it those of a call that
+ * does nothing, to the daemon and back: what the bus and the machine take of it. */
 
 #include <err.h>
 #include <inttypes.h>
@@ -13,6 +14,18 @@
 
 /* As a person does it: the daemon has gone to sleep in between. */
 #define PAUSE_MSEC 100
+
+static double empty_call_msec(sd_bus *bus) {
+        uint64_t call_usec;
+        int r;
+
+        (void) poll(NULL, 0, PAUSE_MSEC);
+        call_usec = now_monotonic_usec();
+        r = sd_bus_call_method(bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL);
+        if (r < 0)
+                errx(EXIT_FAILURE, "the empty call failed: %s", strerrordesc_np(-r));
+        return (double) (now_monotonic_usec() - call_usec) / 1000;
+}
 
 int main(int argc, char *argv[]) {
         sd_bus *bus = NULL;
@@ -38,7 +51,7 @@ int main(int argc, char *argv[]) {
                 r = sd_bus_message_read(reply, "t", &record_usec);
                 if (r < 0 || record_usec < call_usec)
                         errx(EXIT_FAILURE, "the answer makes no sense");
-                printf("%.3f\n", (double) (record_usec - call_usec) / 1000);
+                printf("%.3f %.3f\n", (double) (record_usec - call_usec) / 1000, empty_call_msec(bus));
                 sd_bus_message_unref(reply);
         }
         sd_bus_unref(bus);

@@ -22,9 +22,11 @@
 #include "text-trace.h"
 #include "trace.h"
 
-#define SEGMENT_MAX_BYTES (128 * MIB)
-/* xz -6 takes 94 MiB a thread for its dictionary and tables, and its blocks. */
-#define THREAD_MEMORY_BYTES (160 * MIB)
+/* What a thread of level 6 needs for its dictionary, its tables and a block on either side is 165.1 MiB
+ * (lzma_stream_encoder_mt_memusage()): with less there would be one thread fewer than CPUs. */
+#define THREAD_MEMORY_BYTES (166 * MIB)
+/* Three blocks of level 6 for each thread: all of them are busy until the segment's end, where they wait for the last. */
+#define SEGMENT_THREAD_BYTES (72 * MIB)
 
 #define SEAL_RESULT_FILE "seal.result"
 
@@ -461,7 +463,7 @@ static int seal(unsigned level, Error *error) {
                                 .level = level,
                                 .threads = 0,
                                 .memory_max_bytes = memory_max_bytes(),
-                                .segment_max_bytes = SEGMENT_MAX_BYTES,
+                                .segment_max_bytes = (uint64_t) get_nprocs() * SEGMENT_THREAD_BYTES,
                         }, &log);
         if (r >= 0)
                 r = write_log(folders.raw_fd, &reader, log, &progress, &totals, &warnings);
