@@ -233,7 +233,8 @@ typedef struct Survey {
 static void survey_note(Survey *v, uint64_t n_overrun) {
         Stream *s = v->stream;
 
-        v->n_carried += (int64_t) (n_overrun - v->n_overrun);
+        /* Somebody who wipes the ring begins the count anew. */
+        v->n_carried += (int64_t) (n_overrun >= v->n_overrun ? n_overrun - v->n_overrun : n_overrun);
         v->n_overrun = n_overrun;
         if (s->n_counts == v->n_counts_given || v->n_carried <= 0)
                 return;
@@ -266,13 +267,20 @@ static int survey_page(Survey *v, size_t segment, uint64_t offset, const RingPag
         return 0;
 }
 
+static bool any_overrun(const Stream *s) {
+        for (size_t i = 0; i < s->n_notes; i++)
+                if (s->notes[i].n_overrun > 0)
+                        return true;
+        return false;
+}
+
 /* Finds the counts of the gaps that have none: only where events were overwritten at all, as it looks at every page. */
 static int stream_resolve(Trace *t, Stream *s) {
         Survey v = { .stream = s };
         int r;
 
         s->resolved = true;
-        if (s->n_notes == 0 || s->notes[s->n_notes - 1].n_overrun == 0)
+        if (!any_overrun(s))
                 return 0;
         while ((r = stream_next_segment(s)) > 0)
                 for (size_t offset = 0; offset + t->format.subbuf_bytes <= s->map_bytes; offset += t->format.subbuf_bytes) {
@@ -299,15 +307,17 @@ static int stream_refused(Stream *s, size_t segment, uint64_t offset) {
         while (s->next_note < s->n_notes && is_behind(segment, offset, s->notes + s->next_note)) {
                 const LossNote *note = s->notes + s->next_note++;
 
-                if (note->n_dropped <= s->n_dropped)
+                uint64_t n = note->n_dropped >= s->n_dropped ? note->n_dropped - s->n_dropped : note->n_dropped;
+
+                s->n_dropped = note->n_dropped;
+                if (n == 0)
                         continue;
                 s->record = (Record) {
                         .type = RECORD_LOST,
                         .cpu = s->cpu,
                         .time_ns = s->last_ns,
-                        .lost = note->n_dropped - s->n_dropped,
+                        .lost = n,
                 };
-                s->n_dropped = note->n_dropped;
                 return 1;
         }
         return 0;

@@ -21,7 +21,11 @@ typedef struct Daemon {
 } Daemon;
 
 static void on_asked(bool restarting, void *userdata) {
-        manager_quit(((Daemon *) userdata)->manager, restarting);
+        Manager *m = ((Daemon *) userdata)->manager;
+
+        /* Whoever sent a second signal meanwhile has had an answer. */
+        if (m->quitting == QUIT_NOT)
+                manager_quit(m, restarting);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
@@ -88,16 +92,21 @@ int daemon_run(const Context *context) {
         if (r < 0)
                 return log_errno(r, "Cannot watch for signals");
 
-        r = manager_load(manager);
-        if (r < 0)
-                return log_errno(r, "Cannot read the sessions on disk");
+        /* Before anything is touched: it keeps a second daemon, started by hand, off the ring of the first. Calls that come
+         * are answered once the loop runs. */
         r = sd_bus_request_name(connection, BUS_NAME, 0);
         if (r < 0)
                 return log_errno(r, "Cannot own the bus name " BUS_NAME);
+        r = manager_load(manager);
+        if (r < 0)
+                return log_errno(r, "Cannot read the sessions on disk");
 
         (void) sd_notify(false, "READY=1");
         r = sd_event_loop(event);
         if (r < 0)
                 return log_errno(r, "The event loop failed");
+        /* Only a lost bus ends it otherwise. That is a failure: the next daemon has to go on with what is running. */
+        if (r > 0)
+                return log_errno(-ECONNRESET, "The system bus is gone");
         return 0;
 }

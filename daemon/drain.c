@@ -42,9 +42,9 @@ typedef struct Drain {
         TextSource *text;
         uint64_t subbuf_bytes;
         uint64_t stats_usec, n_stats_events;
-        char *clocks;
+        char *clocks, *cpumask, *online;
         uint64_t ring_bytes;
-        bool warned_off, warned_clock, warned_size, warned_wiped;
+        bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online;
 } Drain;
 
 static void drain_done(Drain *d) {
@@ -55,6 +55,8 @@ static void drain_done(Drain *d) {
         free(d->sources);
         text_source_free(d->text);
         free(d->clocks);
+        free(d->cpumask);
+        free(d->online);
 }
 
 static int fail_write(Drain *d, int r) {
@@ -104,12 +106,22 @@ static int note_loss(Drain *d, Source *s) {
         return r < 0 ? fail_write(d, r) : 0;
 }
 
+static void warn_once(Drain *d, bool *warned, const char *text) {
+        if (!*warned)
+                d->request->warn(text, d->request->userdata);
+        *warned = true;
+}
+
 static int read_source_stats(Drain *d, Source *s) {
+        uint64_t n_read = s->stats.n_read;
         int r;
 
         r = tracer_read_stats(s->pipe->cpu, &s->stats);
         if (r < 0)
                 return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
+        if (s->stats.n_read < n_read)
+                warn_once(d, &d->warned_wiped, "Somebody has wiped the ring buffer during the session (by writing to "
+                                "\"trace\", or by changing a setting that does): events are missing without a count.");
         return 0;
 }
 
@@ -164,12 +176,6 @@ static int drain_all(Drain *d) {
         return 0;
 }
 
-static void warn_once(Drain *d, bool *warned, const char *text) {
-        if (!*warned)
-                d->request->warn(text, d->request->userdata);
-        *warned = true;
-}
-
 static int read_stats(Drain *d, uint64_t *ret_n_entries) {
         uint64_t n_events = 0, n_lost = 0, n_entries = 0, ring_bytes = 0, usec;
         DrainCounters *c = d->request->counters;
@@ -177,14 +183,10 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
 
         for (size_t i = 0; i < d->n_sources; i++) {
                 Source *s = d->sources + i;
-                uint64_t n_read = s->stats.n_read;
 
                 r = read_source_stats(d, s);
                 if (r < 0)
                         return r;
-                if (s->stats.n_read < n_read)
-                        warn_once(d, &d->warned_wiped, "Somebody has wiped the ring buffer during the session (by writing to "
-                                        "\"trace\", or by changing a setting that does): events are missing without a count.");
                 r = note_loss(d, s);
                 if (r < 0)
                         return r;
@@ -213,7 +215,7 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
 static void watch_settings(Drain *d) {
         TracerSettings now;
 
-        if (tracer_read_settings(d->sources[0].pipe->cpu, &now) < 0)
+        if (tracer_read_settings(d->request->sys_root, d->sources[0].pipe->cpu, &now) < 0)
                 return;
         if (!now.recording)
                 warn_once(d, &d->warned_off, "Somebody has switched the recording off during the session (tracing_on): "
@@ -224,8 +226,18 @@ static void watch_settings(Drain *d) {
         if (now.ring_bytes != d->ring_bytes && d->ring_bytes > 0)
                 warn_once(d, &d->warned_size, "Somebody has changed the size of the ring buffer during the session: accesses "
                                 "meanwhile are missing without a count.");
+        if (d->cpumask && !streq(now.cpumask, d->cpumask))
+                warn_once(d, &d->warned_cpumask, "Somebody has changed which CPUs are traced during the session (tracing_cpumask): "
+                                "accesses can be missing without a count.");
+        if (d->online && !streq(now.online, d->online))
+                warn_once(d, &d->warned_online, "CPUs came or went during the session: accesses of one that came are not "
+                                "recorded, and those that two make at the same time can be lost without any trace of it.");
         if (!d->clocks)
                 d->clocks = TAKE_PTR(now.clocks);
+        if (!d->cpumask)
+                d->cpumask = TAKE_PTR(now.cpumask);
+        if (!d->online)
+                d->online = TAKE_PTR(now.online);
         d->ring_bytes = now.ring_bytes;
         tracer_settings_done(&now);
 }
@@ -278,7 +290,8 @@ static int drain_until_stopped(Drain *d) {
                         return r;
                 more = r > 0;
                 if (now_monotonic_usec() - d->stats_usec >= STATS_USEC) {
-                        watch_settings(d);
+                        if (!d->request->stopping)
+                                watch_settings(d);
                         r = read_stats(d, NULL);
                         if (r < 0)
                                 return r;
@@ -321,7 +334,10 @@ int drain_run(const DrainRequest *request, Error *error) {
                 return r;
         request->ready(request->userdata);
         r = drain_until_stopped(&d);
-        if (r < 0)
+        if (r < 0) {
+                /* How many there were, so that it can be told how many of them are not on disk. */
                 (void) tracer_set_recording(false);
+                (void) read_stats(&d, NULL);
+        }
         return r;
 }

@@ -42,6 +42,8 @@ typedef struct DrainRequest {
         int raw_fd;                     /* folder of the raw segments, with formats/ in it */
         int control_fd;
         bool text;                      /* by the text source, see text-source.h, instead of the pages */
+        bool stopping;                  /* an earlier drain was ending when it died: the recording is off already */
+        const char *sys_root;
         bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
         bool stacks;                    /* behind each event is another one, its call stack */
         DrainCounters *counters;

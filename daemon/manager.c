@@ -10,6 +10,7 @@
 #include "undo.h"
 
 #define LAST_ID_FILE "last-id"
+#define RETRY_USEC (5 * USEC_PER_SEC)
 
 static int open_folder(int dir_fd, const char *path, int *ret) {
         int fd;
@@ -187,9 +188,10 @@ void manager_drop_session(Manager *m, Session *s) {
         (void) snprintf(name, sizeof name, "%u", s->id);
         if (s->announced)
                 m->hooks.session_removed(s, m->hooks.userdata);
-        else
+        /* Only a folder that is this session's. */
+        r = s->dir_fd >= 0 ? remove_tree_at(m->sessions_fd, name) : 0;
+        if (!s->announced && r >= 0)
                 (void) write_last_id(m, s->id - 1);
-        r = remove_tree_at(m->sessions_fd, name);
         if (r < 0)
                 (void) sd_journal_send("MESSAGE=Cannot remove the files of session %s: %s", name, strerrordesc_np(-r),
                                 "PRIORITY=4", FIELD_SESSION "=%s", name, NULL);
@@ -233,17 +235,45 @@ static int restore_leftovers(FILE *out, void *userdata) {
                 });
 }
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        manager_restore_leftovers(userdata);
+        return 0;
+}
+
 static void on_leftovers_restored(const Error *error, void *userdata) {
         Manager *m = userdata;
 
         m->restorer = worker_free(m->restorer);
-        if (error)
-                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strempty(error->text),
-                                "PRIORITY=3", NULL);
-        else
+        if (error) {
+                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left, trying again: %s",
+                                strempty(error->text), "PRIORITY=3", NULL);
+                /* One shot: each attempt sets the next one up. */
+                (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
+        } else
                 (void) sd_journal_send("MESSAGE=What an earlier session left changed in the kernel is undone", "PRIORITY=5",
                                 "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
         manager_check_quit(m);
+}
+
+void manager_restore_leftovers(Manager *m) {
+        int r;
+
+        if (m->active || m->restorer || !undo_exists(m->runtime_fd))
+                return;
+        r = worker_start(m->event,
+                        &(WorkerSpec) {
+                                .name = "restore",
+                                .run = restore_leftovers,
+                                .arg = m,
+                                .keep_fds = &m->runtime_fd,
+                                .n_keep_fds = 1,
+                                .done = on_leftovers_restored,
+                                .userdata = m,
+                        },
+                        &m->restorer);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r), "PRIORITY=3",
+                                NULL);
 }
 
 static int load_sessions(Manager *m) {
@@ -280,13 +310,20 @@ int manager_load(Manager *m) {
         r = load_sessions(m);
         if (r < 0)
                 return r;
+        /* Refused or cut off before anything was changed or captured, and nobody has heard of them. */
+        for (size_t i = m->n_sessions; i-- > 0;)
+                if (m->sessions[i]->state == SESSION_CHECKING) {
+                        m->sessions[i]->announced = true; /* its id is used up: it may not be the last one */
+                        manager_drop_session(m, m->sessions[i]);
+                }
         for (size_t i = 0; i < m->n_sessions; i++)
                 manager_announce_session(m, m->sessions[i]);
 
-        for (size_t i = 0; i < m->n_sessions; i++) {
+        /* There is never more than one that the machine is changed for, and it is the latest. An earlier one that is not
+         * over could not be written to a full disk when it ended. */
+        for (size_t i = m->n_sessions; i-- > 0;) {
                 Session *s = m->sessions[i];
 
-                /* There is never more than one that the machine is changed for. */
                 if (!session_is_over(s) && s->state != SESSION_SEALING && !m->active)
                         m->active = s;
                 session_resume(s);
@@ -295,18 +332,7 @@ int manager_load(Manager *m) {
         if (m->active)
                 m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
-        if (!m->active && undo_exists(m->runtime_fd))
-                return worker_start(m->event,
-                                &(WorkerSpec) {
-                                        .name = "restore",
-                                        .run = restore_leftovers,
-                                        .arg = m,
-                                        .keep_fds = &m->runtime_fd,
-                                        .n_keep_fds = 1,
-                                        .done = on_leftovers_restored,
-                                        .userdata = m,
-                                },
-                                &m->restorer);
+        manager_restore_leftovers(m);
         return 0;
 }
 
@@ -340,7 +366,9 @@ void manager_quit(Manager *m, bool hand_over) {
         Error ignored = {};
 
         if (m->quitting != QUIT_NOT) {
-                (void) sd_event_exit(m->event, 0);
+                /* Sealing can be cut short, and is begun again; draining and restoring can not. */
+                if (!m->active && !m->restorer)
+                        (void) sd_event_exit(m->event, 0);
                 return;
         }
         m->quitting = hand_over ? QUIT_HAND_OVER : QUIT_STOP;

@@ -71,6 +71,9 @@ void manager_announce_session(Manager *manager, Session *session);
 /* The session no longer stands in the way of another. */
 void manager_release_active(Manager *manager, Session *session);
 
+/* Undoes what the journal says, if there is one and no session is behind it; goes on trying. */
+void manager_restore_leftovers(Manager *manager);
+
 /* Removes a session and its files. */
 void manager_drop_session(Manager *manager, Session *session);
 

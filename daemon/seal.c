@@ -432,6 +432,21 @@ static int finish(const Folders *folders) {
         return 0;
 }
 
+/* Where the drain could not go on, what it had not saved by then was counted by the kernel all the same. */
+static uint64_t count_unsaved(struct json_object *session, const TraceTotals *totals, char ***warnings) {
+        uint64_t n_events = json_get_u64(session, "events"), n_saved = totals->n_events + totals->n_other;
+        _cleanup_free_ char *text = NULL;
+
+        if (!streq(json_get_string(session, "result"), "drain-failed") || n_events <= n_saved)
+                return 0;
+        if (asprintf(&text, "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at the end "
+                            "of the log.", n_events - n_saved) < 0)
+                text = NULL;
+        if (text)
+                add_warning(text, warnings);
+        return n_events - n_saved;
+}
+
 static int seal(unsigned level, Error *error) {
         _cleanup_(folders_done) Folders folders = {
                 .dir_fd = open_folder("."),
@@ -474,6 +489,7 @@ static int seal(unsigned level, Error *error) {
 
         /* The file holds what the kernel had counted as lost when the recording ended. */
         n_lost = MAX(totals.n_lost, json_get_u64(session, "lost_events") + totals.n_unwritten);
+        n_lost += count_unsaved(session, &totals, &warnings);
         if (n_lost > 0 && json_get_bool(session, "stacks"))
                 add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
                                 &warnings);

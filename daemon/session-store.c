@@ -42,6 +42,7 @@ static const struct {
         { "driver", offsetof(Session, options.driver) },
         { "description", offsetof(Session, options.description) },
         { "module", offsetof(Session, module) },
+        { "pci_driver", offsetof(Session, pci_driver) },
         { "driver_version", offsetof(Session, driver_version) },
         { "source", offsetof(Session, source) },
         { "cpus_online", offsetof(Session, online) },
@@ -173,6 +174,8 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
+        s->options.load = json_get_bool(o, "load");
+        s->options.rebind = json_get_bool(o, "rebind");
         s->options.keep_oldest = streq(json_get_string(o, "keep"), "oldest");
         s->options.stacks = json_get_bool(o, "stacks");
         s->options.keep_raw = json_get_bool(o, "keep_raw");

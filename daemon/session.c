@@ -15,7 +15,7 @@
 #include "steps.h"
 #include "tracer.h"
 
-#define MARKS_MAX 100000
+#define MARKS_MAX 10000
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
 #define DRAIN_DEATHS_MAX 16
 
@@ -262,25 +262,23 @@ Session *session_free(Session *s) {
         return NULL;
 }
 
-bool session_update_counters(Session *s) {
+static bool take_counters(Session *s, DrainCounters *c) {
         const struct {
                 _Atomic uint64_t *counter;
                 uint64_t *field;
         } counters[] = {
-                { &s->counters->n_events, &s->n_events },
-                { &s->counters->n_lost, &s->n_lost },
-                { &s->counters->n_raw_bytes, &s->raw_bytes },
-                { &s->counters->n_ring_bytes, &s->ring_bytes },
-                { &s->counters->n_rate, &s->n_rate },
-                { &s->counters->n_reads, &s->n_reads },
-                { &s->counters->n_writes, &s->n_writes },
-                { &s->counters->n_unknown, &s->n_unknown },
-                { &s->counters->n_maps, &s->n_maps },
+                { &c->n_events, &s->n_events },
+                { &c->n_lost, &s->n_lost },
+                { &c->n_raw_bytes, &s->raw_bytes },
+                { &c->n_ring_bytes, &s->ring_bytes },
+                { &c->n_rate, &s->n_rate },
+                { &c->n_reads, &s->n_reads },
+                { &c->n_writes, &s->n_writes },
+                { &c->n_unknown, &s->n_unknown },
+                { &c->n_maps, &s->n_maps },
         };
         bool changed = false;
 
-        if (!s->counters)
-                return false;
         for (size_t i = 0; i < ELEMENTS(counters); i++) {
                 uint64_t now = atomic_load(counters[i].counter);
 
@@ -288,6 +286,10 @@ bool session_update_counters(Session *s) {
                 *counters[i].field = now;
         }
         return changed;
+}
+
+bool session_update_counters(Session *s) {
+        return s->counters && take_counters(s, s->counters);
 }
 
 static void replace(char **p, const char *value) {
@@ -345,6 +347,7 @@ static StepRequest step_request(const Session *s) {
                 .n_expected = s->options.n_expected,
                 .keep_oldest = s->options.keep_oldest,
                 .text = streq_ptr(s->source, "text"),
+                .stopping = s->state == SESSION_DRAINING,
                 .stacks = s->options.stacks,
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
@@ -406,6 +409,19 @@ static int keep_pipe_end(Session *s, unsigned cpu, const char *end, int *fd, boo
         return 0;
 }
 
+static void forget_pipe(const Session *s, unsigned cpu) {
+        static const char *const ends[] = { "read", "write" };
+
+        for (size_t i = 0; i < ELEMENTS(ends); i++) {
+                _cleanup_free_ char *name = NULL;
+
+                if (pipe_name(s, cpu, ends[i], &name) >= 0)
+                        fd_store_forget(name);
+                else
+                        name = NULL;
+        }
+}
+
 static int add_pipe(Session *s, unsigned cpu) {
         DrainPipe *grown, *p;
         bool found_read = false, found_write = false;
@@ -424,6 +440,8 @@ static int add_pipe(Session *s, unsigned cpu) {
                 return r;
         p->read_fd = safe_close(p->read_fd);
         p->write_fd = safe_close(p->write_fd);
+        /* One end alone is of no use, and must not be taken for the other end of the new pair. */
+        forget_pipe(s, cpu);
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
         p->read_fd = fds[0];
@@ -445,16 +463,7 @@ static int open_pipes(Session *s) {
 
 static void close_pipes(Session *s) {
         for (size_t i = 0; i < s->n_pipes; i++) {
-                const char *const ends[] = { "read", "write" };
-
-                for (size_t j = 0; j < ELEMENTS(ends); j++) {
-                        _cleanup_free_ char *name = NULL;
-
-                        if (pipe_name(s, s->pipes[i].cpu, ends[j], &name) >= 0)
-                                fd_store_forget(name);
-                        else
-                                name = NULL;
-                }
+                forget_pipe(s, s->pipes[i].cpu);
                 safe_close(s->pipes[i].read_fd);
                 safe_close(s->pipes[i].write_fd);
         }
@@ -506,6 +515,8 @@ static void on_restored(const Error *error, void *userdata) {
                 tell_started(s, &s->start_error);
         error_done(&s->start_error);
         seal(s);
+        if (error)
+                manager_restore_leftovers(s->manager);
         s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
         manager_check_quit(s->manager);
 }
@@ -517,8 +528,8 @@ static void restore(Session *s) {
 
         session_set_state(s, SESSION_RESTORING);
         s->worker = worker_free(s->worker);
-        /* What an interrupted session knows of the machine is from its own boot, and stays. */
-        if (s->result == RESULT_INTERRUPTED)
+        /* What a session knows of the machine is from its own boot, and stays. */
+        if (!streq_ptr(s->boot_id, s->manager->boot_id))
                 request.session_fd = -EBADF;
         r = start_step(s, "restore", step_restore, &request, on_step_line, on_restored, &s->worker);
         if (r < 0) {
@@ -587,6 +598,25 @@ static void set_driver_to_work(Session *s) {
                 session_load_done(s, &error);
                 error_done(&error);
         }
+}
+
+static void on_bound_again(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->bind = worker_free(s->bind);
+}
+
+/* The daemon before may have died between taking the devices off their driver and giving them back. Where they are bound
+ * the kernel refuses, and that is fine. */
+static void bind_again(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        if (!s->options.rebind || !s->pci_driver)
+                return;
+        r = start_step(s, "bind", step_bind, &request, NULL, on_bound_again, &s->bind);
+        if (r < 0)
+                log_failure(s, r, "cannot bind the devices again");
 }
 
 static void on_looked(const Error *error, void *userdata) {
@@ -674,9 +704,16 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 s->start_monotonic_usec = now_monotonic_usec();
                 s->start_realtime_usec = now_realtime_usec();
                 session_set_state(s, SESSION_CAPTURING);
-                set_driver_to_work(s);
-                if (s->stop_wanted)
+                if (s->stop_wanted) {
+                        fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
                         (void) session_stop(s, &ignored);
+                } else
+                        set_driver_to_work(s);
+                break;
+        case SESSION_CAPTURING:
+                if (s->resumed)
+                        bind_again(s);
+                s->resumed = false;
                 break;
         case SESSION_DRAINING:
                 /* Taken up from a daemon that died in the middle of stopping. */
@@ -773,6 +810,8 @@ static void on_armed(const Error *error, void *userdata) {
         if (s->announced)
                 session_set_state(s, SESSION_FAILED);
         manager_release_active(m, s);
+        /* A worker that was killed, or could not undo all, has left its journal. */
+        manager_restore_leftovers(m);
         tell_started(s, error);
         /* Whoever wanted it stopped meanwhile has what was wanted. */
         m->hooks.stopped(s, NULL, m->hooks.userdata);
@@ -887,7 +926,9 @@ void session_resume(Session *s) {
                 return;
         }
         /* The kernel still records for it, and what was on its way is in the pipes: nothing was lost with the daemon. */
-        if ((s->state == SESSION_CAPTURING || s->state == SESSION_DRAINING) && streq_ptr(s->boot_id, s->manager->boot_id)) {
+        if (s == s->manager->active && (s->state == SESSION_CAPTURING || s->state == SESSION_DRAINING) &&
+            streq_ptr(s->boot_id, s->manager->boot_id)) {
+                s->resumed = true;
                 /* But for text there is nowhere else to be on the way than in the process that read it. */
                 if (streq_ptr(s->source, "text"))
                         session_warn(s, "The daemon ended during the session and was started again. What it had read as text and "
@@ -898,7 +939,11 @@ void session_resume(Session *s) {
         }
         session_set_result(s, RESULT_INTERRUPTED, "The daemon or the machine went down during the session.");
         session_set_state(s, SESSION_INTERRUPTED);
-        restore(s);
+        /* The journal is of the one that is active, if there is one. */
+        if (s == s->manager->active)
+                restore(s);
+        else
+                seal(s);
 }
 
 int session_open_archive(Session *s, int *ret_fd, Error *error) {

@@ -110,6 +110,7 @@ typedef struct Session {
         Job *job;               /* that seals it */
         bool announced;         /* others have heard of it: not before the checks let it pass */
         Error start_error;      /* why it did not begin, to be told once the machine is restored */
+        bool resumed;           /* taken up from an earlier daemon; its drain is not ready yet */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
 } Session;

@@ -285,6 +285,8 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .control_fd = q->control_fd,
                         .text = q->text,
                         .keep_oldest = q->keep_oldest,
+                        .stopping = q->stopping,
+                        .sys_root = q->context->sys_root,
                         .stacks = q->stacks,
                         .counters = q->counters,
                         .ready = send_ready,

@@ -17,6 +17,7 @@ typedef struct StepRequest {
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;
+        bool stopping;                  /* drain: it is to end at once */
         bool text;                      /* drain, tally: the session is captured as text */
         bool stacks;
         uint64_t started_usec;

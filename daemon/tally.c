@@ -156,6 +156,14 @@ static int tally_text(Tally *t) {
         return r;
 }
 
+/* What is in the page cache is lost when the machine hangs, which drivers under trace bring about. Waiting for the disk is
+ * not the drain's business: so it is done here, once a second. */
+static void sync_segments(const Tally *t) {
+        for (size_t i = 0; i < t->n_streams; i++)
+                if (t->streams[i].fd >= 0)
+                        (void) fdatasync(t->streams[i].fd);
+}
+
 static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
@@ -185,6 +193,7 @@ static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
                                         break;
                                 rest(work_nsec() - before_nsec);
                         }
+                sync_segments(t);
                 (void) poll(NULL, 0, WAKE_MSEC);
         }
 }

@@ -418,18 +418,18 @@ static int change_ring_size(const Arming *a, unsigned cpu, uint64_t bytes) {
         return r < 0 ? r : resize_ring(a, file, bytes);
 }
 
-static int read_online(const Context *context, char **ret, CpuSet *ret_set) {
+static int read_online(const char *sys_root, char **ret, CpuSet *ret_set) {
         _cleanup_free_ char *path = NULL, *line = NULL;
         int r;
 
-        if (asprintf(&path, "%s/devices/system/cpu/online", context->sys_root) < 0) {
+        if (asprintf(&path, "%s/devices/system/cpu/online", sys_root) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
         r = read_line_at(AT_FDCWD, path, &line);
         if (r < 0)
                 return r;
-        r = cpu_set_parse(line, ret_set);
+        r = ret_set ? cpu_set_parse(line, ret_set) : 0;
         if (r < 0)
                 return r;
         if (ret)
@@ -485,7 +485,7 @@ static int switch_on(const Arming *a, const CpuSet *before) {
         if (r < 0 || !streq(current, "mmiotrace"))
                 return error_set(a->error, ERROR_KERNEL, "The kernel took \"mmiotrace\" as its tracer, but is running \"%s\".",
                                 r < 0 ? "?" : current);
-        r = read_online(a->context, &a->armed->online, &now);
+        r = read_online(a->context->sys_root, &a->armed->online, &now);
         if (r >= 0)
                 r = format_missing(before, &now, &a->armed->offline);
         if (r < 0)
@@ -520,7 +520,7 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         CpuSet before;
         int r;
 
-        r = read_online(context, &online, &before);
+        r = read_online(context->sys_root, &online, &before);
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
         /* The kernel keeps the first one (arch/x86/mm/mmio-mod.c, enter_uniprocessor()). */
@@ -567,7 +567,7 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         r = size_other_rings(&a, bytes);
         if (r < 0)
                 return r;
-        r = tracer_read_settings(armed.cpu, &settings);
+        r = tracer_read_settings(context->sys_root, armed.cpu, &settings);
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the settings of the tracer back");
         armed.buffer_bytes = settings.ring_bytes;
@@ -607,11 +607,11 @@ static int undo_tracer(Error *error) {
 /* The tracer brings back the CPUs that it took down; one that it could not bring back is tried once more. */
 static int undo_cpus(const Context *context, const char *list, Error *error) {
         CpuSet before, now;
-        int r;
+        int r, result = 0;
 
         r = cpu_set_parse(list, &before);
         if (r >= 0)
-                r = read_online(context, NULL, &now);
+                r = read_online(context->sys_root, NULL, &now);
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
         for (unsigned i = 0; i < CPUS_MAX; i++) {
@@ -625,9 +625,9 @@ static int undo_cpus(const Context *context, const char *list, Error *error) {
                 }
                 r = write_control_at(AT_FDCWD, path, "1");
                 if (r < 0)
-                        return error_set_errno(error, ERROR_KERNEL, r, "CPU %u stays offline", i);
+                        result = error_set_errno(error, ERROR_KERNEL, r, "CPU %u stays offline", i);
         }
-        return 0;
+        return result;
 }
 
 static int undo_bind(const Context *context, const char *driver, const char *device, Error *error) {
@@ -786,8 +786,8 @@ int tracer_is_on(void) {
         return r < 0 ? r : streq(current, "mmiotrace");
 }
 
-int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
-        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL;
+int tracer_read_settings(const char *sys_root, unsigned cpu, TracerSettings *ret) {
+        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL, *cpumask = NULL, *online = NULL;
         uint64_t kb;
         int r;
 
@@ -802,13 +802,25 @@ int tracer_read_settings(unsigned cpu, TracerSettings *ret) {
                 r = control_read(name, &size);
         if (r >= 0)
                 r = parse_u64(size, &kb);
+        if (r >= 0)
+                r = control_read("tracing_cpumask", &cpumask);
+        if (r >= 0)
+                r = read_online(sys_root, &online, NULL);
         if (r < 0)
                 return r;
-        *ret = (TracerSettings) { .recording = !streq(on, "0"), .clocks = TAKE_PTR(clocks), .ring_bytes = kb * KIB };
+        *ret = (TracerSettings) {
+                .recording = !streq(on, "0"),
+                .clocks = TAKE_PTR(clocks),
+                .cpumask = TAKE_PTR(cpumask),
+                .online = TAKE_PTR(online),
+                .ring_bytes = kb * KIB,
+        };
         return 0;
 }
 
 void tracer_settings_done(TracerSettings *settings) {
         free(settings->clocks);
+        free(settings->cpumask);
+        free(settings->online);
         *settings = (TracerSettings) {};
 }

@@ -64,9 +64,10 @@ int tracer_set_recording(bool on);
 typedef struct TracerSettings {
         bool recording;
         char *clocks;           /* the list, with the one in use in brackets */
+        char *cpumask, *online; /* as the kernel prints them */
         uint64_t ring_bytes;
 } TracerSettings;
-int tracer_read_settings(unsigned cpu, TracerSettings *ret);
+int tracer_read_settings(const char *sys_root, unsigned cpu, TracerSettings *ret);
 void tracer_settings_done(TracerSettings *settings);
 
 /* Whether mmiotrace is on: a session whose daemon died may go on. */

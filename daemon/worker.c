@@ -81,6 +81,11 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
         _cleanup_error_ Error error = {};
         Worker *w = userdata;
 
+        /* Killed and forgotten: this was only to reap it. */
+        if (!w) {
+                (void) sd_event_source_set_floating(source, false);
+                return 0;
+        }
         w->pid = 0;
         (void) read_lines(w);
         if (si->si_code != CLD_EXITED)
@@ -184,12 +189,16 @@ Worker *worker_free(Worker *w) {
         if (!w)
                 return NULL;
         sd_event_source_disable_unref(w->io);
-        sd_event_source_disable_unref(w->child);
         if (w->pid > 0) {
                 (void) kill(w->pid, SIGKILL);
-                /* Not waited for: it may sit in a driver's probe, where no signal reaches it. */
-                (void) waitpid(w->pid, NULL, WNOHANG);
-        }
+                /* Not waited for here: it may sit in a driver's probe, where no signal reaches it. The loop reaps it. */
+                if (w->child) {
+                        (void) sd_event_source_set_userdata(w->child, NULL);
+                        if (sd_event_source_set_floating(w->child, true) >= 0)
+                                sd_event_source_unref(w->child);
+                }
+        } else
+                sd_event_source_disable_unref(w->child);
         safe_close(w->fd);
         error_done(&w->error);
         free(w->name);

@@ -99,8 +99,8 @@ end() {
     stats_sum overrun 'dropped events' 'commit overrun' >"/out/$1.kernel"
     mmiotracectl stop --wait >/tmp/stop.txt 2>&1 || status=$?
     [ "$status" = 5 ] || not_ok "$1-stop" "mmiotracectl stop: $status: $(cat /tmp/stop.txt)"
-    grep -q "lost $(cat "/out/$1.kernel") events" /tmp/stop.txt || not_ok "$1-stop-text" "$(cat /tmp/stop.txt)"
-    grep -qiE 'none lost|no event was lost|lost: *0|complete' /tmp/stop.txt && not_ok "$1-stop-text" "$(cat /tmp/stop.txt)"
+    grep -q "LOST: $(cat "/out/$1.kernel") events; the trace is not complete" /tmp/stop.txt || not_ok "$1-stop-text" "$(cat /tmp/stop.txt)"
+    sed 's/not complete//' /tmp/stop.txt | grep -qiE 'none lost|no event was lost|lost: *(0|none)|complete' && not_ok "$1-stop-text" "$(cat /tmp/stop.txt)"
     session_property "$path" LostEvents >"/out/$1.session"
     status=0
     mmiotracectl status "$(last_session)" >/tmp/status.txt 2>&1 || status=$?

@@ -100,6 +100,8 @@ case_live() {
     end "text-$1-live" 5
 }
 
+# Called by wait_for.
+# shellcheck disable=SC2317
 has_main_pid() {
     local pid
     pid=$(main_pid)
