@@ -8,7 +8,6 @@
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 
-#include "fd-store.h"
 #include "manager.h"
 #include "names.h"
 #include "session.h"
@@ -18,67 +17,6 @@
 #define MARKS_MAX 10000
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
 #define DRAIN_DEATHS_MAX 16
-
-static const char *const states[_SESSION_STATE_MAX] = {
-        [SESSION_CHECKING] = "checking",
-        [SESSION_ARMING] = "arming",
-        [SESSION_CAPTURING] = "capturing",
-        [SESSION_DRAINING] = "draining",
-        [SESSION_RESTORING] = "restoring",
-        [SESSION_INTERRUPTED] = "interrupted",
-        [SESSION_SEALING] = "sealing",
-        [SESSION_SEALED] = "sealed",
-        [SESSION_FAILED] = "failed",
-};
-
-static const char *const results[_SESSION_RESULT_MAX] = {
-        [RESULT_NONE] = "",
-        [RESULT_SUCCESS] = "success",
-        [RESULT_INTERRUPTED] = "interrupted",
-        [RESULT_LOAD_FAILED] = "load-failed",
-        [RESULT_BIND_FAILED] = "bind-failed",
-        [RESULT_DRAIN_FAILED] = "drain-failed",
-        [RESULT_RESTORE_FAILED] = "restore-failed",
-        [RESULT_SEAL_FAILED] = "seal-failed",
-};
-
-#define AFTER(state) (1U << (state))
-static const unsigned followers[_SESSION_STATE_MAX] = {
-        [SESSION_CHECKING] = AFTER(SESSION_ARMING) | AFTER(SESSION_FAILED) | AFTER(SESSION_INTERRUPTED),
-        [SESSION_ARMING] = AFTER(SESSION_CAPTURING) | AFTER(SESSION_RESTORING) | AFTER(SESSION_FAILED) |
-                AFTER(SESSION_INTERRUPTED),
-        [SESSION_CAPTURING] = AFTER(SESSION_DRAINING) | AFTER(SESSION_INTERRUPTED),
-        [SESSION_DRAINING] = AFTER(SESSION_RESTORING) | AFTER(SESSION_INTERRUPTED),
-        [SESSION_RESTORING] = AFTER(SESSION_SEALING) | AFTER(SESSION_INTERRUPTED),
-        [SESSION_INTERRUPTED] = AFTER(SESSION_RESTORING) | AFTER(SESSION_SEALING) | AFTER(SESSION_INTERRUPTED),
-        [SESSION_SEALING] = AFTER(SESSION_SEALED) | AFTER(SESSION_FAILED),
-};
-
-const char *session_state_to_string(SessionState state) {
-        return state >= 0 && state < _SESSION_STATE_MAX ? states[state] : NULL;
-}
-
-SessionState session_state_from_string(const char *s) {
-        for (SessionState i = 0; i < _SESSION_STATE_MAX; i++)
-                if (streq(states[i], s))
-                        return i;
-        return _SESSION_STATE_INVALID;
-}
-
-bool session_state_may_follow(SessionState from, SessionState to) {
-        return followers[from] & AFTER(to);
-}
-
-const char *session_result_to_string(SessionResult result) {
-        return result < _SESSION_RESULT_MAX ? results[result] : NULL;
-}
-
-SessionResult session_result_from_string(const char *s) {
-        for (SessionResult i = 0; i < _SESSION_RESULT_MAX; i++)
-                if (streq(results[i], s))
-                        return i;
-        return RESULT_NONE;
-}
 
 void session_options_done(SessionOptions *o) {
         free(o->driver);
@@ -111,8 +49,8 @@ static void session_set_state(Session *s, SessionState state) {
         int r;
 
         if (!session_state_may_follow(s->state, state)) {
-                (void) sd_journal_print(LOG_CRIT, "Session %u cannot become %s after %s", s->id, states[state],
-                                states[s->state]);
+                (void) sd_journal_print(LOG_CRIT, "Session %u cannot become %s after %s", s->id,
+                                session_state_to_string(state), session_state_to_string(s->state));
                 return;
         }
         s->state = state;
@@ -233,11 +171,7 @@ Session *session_free(Session *s) {
         worker_free(s->symbols);
         job_free(s->job);
         stop_watching_counters(s);
-        for (size_t i = 0; i < s->n_pipes; i++) {
-                safe_close(s->pipes[i].read_fd);
-                safe_close(s->pipes[i].write_fd);
-        }
-        free(s->pipes);
+        drain_pipes_done(&s->pipes);
         safe_close(s->marker_fd);
         safe_close(s->control_fd);
         safe_close(s->dir_fd);
@@ -352,8 +286,8 @@ static StepRequest step_request(const Session *s) {
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
                 .pci_driver = s->pci_driver,
-                .pipes = s->pipes,
-                .n_pipes = s->n_pipes,
+                .pipes = s->pipes.pipes,
+                .n_pipes = s->pipes.n_pipes,
                 .counters = s->counters,
                 .control_fd = -EBADF,
         };
@@ -362,7 +296,7 @@ static StepRequest step_request(const Session *s) {
 static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
         void (*line)(const char *key, const char *value, void *userdata),
         void (*done)(const Error *error, void *userdata), Worker **worker) {
-        _cleanup_free_ int *keep = calloc(3 + 2 * s->n_pipes, sizeof(int));
+        _cleanup_free_ int *keep = calloc(3 + 2 * s->pipes.n_pipes, sizeof(int));
         size_t n = 0;
 
         if (!keep)
@@ -371,9 +305,9 @@ static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *
         keep[n++] = s->manager->runtime_fd;
         if (request->control_fd >= 0)
                 keep[n++] = request->control_fd;
-        for (size_t i = 0; i < s->n_pipes; i++) {
-                keep[n++] = s->pipes[i].read_fd;
-                keep[n++] = s->pipes[i].write_fd;
+        for (size_t i = 0; i < s->pipes.n_pipes; i++) {
+                keep[n++] = s->pipes.pipes[i].read_fd;
+                keep[n++] = s->pipes.pipes[i].write_fd;
         }
         return worker_start(s->manager->event,
                         &(WorkerSpec) {
@@ -387,89 +321,6 @@ static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *
                                 .userdata = s,
                         },
                         worker);
-}
-
-static int pipe_name(const Session *s, unsigned cpu, const char *end, char **ret) {
-        return asprintf(ret, "session-%u-cpu-%u-%s", s->id, cpu, end) < 0 ? -ENOMEM : 0;
-}
-
-/* One end of a pipe: parked by the daemon before, or new and parked now. */
-static int keep_pipe_end(Session *s, unsigned cpu, const char *end, int *fd, bool *found) {
-        _cleanup_free_ char *name = NULL;
-        int r;
-
-        r = pipe_name(s, cpu, end, &name);
-        if (r < 0) {
-                name = NULL;
-                return r;
-        }
-        if (*fd >= 0)
-                return fd_store_park(name, *fd);
-        *found = fd_store_take(&s->manager->fd_store, name, fd) >= 0;
-        return 0;
-}
-
-static void forget_pipe(const Session *s, unsigned cpu) {
-        static const char *const ends[] = { "read", "write" };
-
-        for (size_t i = 0; i < ELEMENTS(ends); i++) {
-                _cleanup_free_ char *name = NULL;
-
-                if (pipe_name(s, cpu, ends[i], &name) >= 0)
-                        fd_store_forget(name);
-                else
-                        name = NULL;
-        }
-}
-
-static int add_pipe(Session *s, unsigned cpu) {
-        DrainPipe *grown, *p;
-        bool found_read = false, found_write = false;
-        int r, fds[2];
-
-        grown = reallocarray(s->pipes, s->n_pipes + 1, sizeof(DrainPipe));
-        if (!grown)
-                return -ENOMEM;
-        s->pipes = grown;
-        p = s->pipes + s->n_pipes++;
-        *p = (DrainPipe) { cpu, -EBADF, -EBADF };
-        r = keep_pipe_end(s, cpu, "read", &p->read_fd, &found_read);
-        if (r >= 0)
-                r = keep_pipe_end(s, cpu, "write", &p->write_fd, &found_write);
-        if (r < 0 || (found_read && found_write))
-                return r;
-        p->read_fd = safe_close(p->read_fd);
-        p->write_fd = safe_close(p->write_fd);
-        /* One end alone is of no use, and must not be taken for the other end of the new pair. */
-        forget_pipe(s, cpu);
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        p->read_fd = fds[0];
-        p->write_fd = fds[1];
-        r = keep_pipe_end(s, cpu, "read", &p->read_fd, NULL);
-        return r < 0 ? r : keep_pipe_end(s, cpu, "write", &p->write_fd, NULL);
-}
-
-static int open_pipes(Session *s) {
-        CpuSet cpus;
-        int r;
-
-        r = cpu_set_parse(strempty(s->online), &cpus);
-        for (unsigned cpu = 0; cpu < CPUS_MAX && r >= 0; cpu++)
-                if (cpu_set_has(&cpus, cpu))
-                        r = add_pipe(s, cpu);
-        return r;
-}
-
-static void close_pipes(Session *s) {
-        for (size_t i = 0; i < s->n_pipes; i++) {
-                forget_pipe(s, s->pipes[i].cpu);
-                safe_close(s->pipes[i].read_fd);
-                safe_close(s->pipes[i].write_fd);
-        }
-        free(s->pipes);
-        s->pipes = NULL;
-        s->n_pipes = 0;
 }
 
 /* Whoever waits for Start hears of it once, whichever way the start went. */
@@ -555,7 +406,7 @@ static void on_drained(const Error *error, void *userdata) {
         stop_watching_counters(s);
         s->tally = worker_free(s->tally);
         s->symbols = worker_free(s->symbols);
-        close_pipes(s);
+        drain_pipes_close(&s->pipes, s->id);
         s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
         s->control_fd = safe_close(s->control_fd);
@@ -756,7 +607,7 @@ static int start_drain(Session *s) {
                 s->counters = NULL;
                 return -errno;
         }
-        r = open_pipes(s);
+        r = drain_pipes_open(&s->manager->fd_store, s->id, strempty(s->online), &s->pipes);
         if (r >= 0)
                 r = spawn_drain(s);
         if (r < 0)

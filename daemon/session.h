@@ -4,6 +4,7 @@
 /* One capture session: what was asked for, what state it is in, what it captured. Its files are in a folder of its own
  * below the state directory; session.json there is the session, written at each change of state. */
 
+#include "drain-pipes.h"
 #include "drain.h"
 #include "error.h"
 #include "worker.h"
@@ -102,8 +103,7 @@ typedef struct Session {
         int marker_fd;          /* trace_marker, while capturing */
         int control_fd;         /* of the drain */
         DrainCounters *counters;
-        DrainPipe *pipes;       /* parked with the service manager while the session captures */
-        size_t n_pipes;
+        DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
         Worker *bind, *drain, *tally, *symbols;
         unsigned n_drain_deaths;

@@ -2,25 +2,16 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <sys/statfs.h>
 #include <tracefs/tracefs.h>
 
-#include "driver.h"
+#include "control.h"
+#include "ring-size.h"
 #include "ring.h"
 #include "tracer.h"
 #include "undo.h"
 
 #define TRACEFS_MAGIC_NUMBER 0x74726163 /* linux/magic.h */
-
-/* 10 s of the busiest driver on record (225,000 events/s): what the ring must bridge while a driver stays in the kernel
- * and no user space runs. */
-#define RING_DEFAULT_EVENTS UINT64_C(2250000)
-#define RING_LEAST_BYTES (64 * KIB)
-/* 44 bytes an event in pages of 92, and now and then a time stamp: measured 44.4. With a call stack of some 20 frames,
- * and what does not fill a page any more: measured 257. */
-#define RING_BYTES_PER_10_EVENTS 444
-#define RING_BYTES_PER_10_EVENTS_WITH_STACKS 2570
 
 /* How full the ring has to be until poll() wakes the drain early. Low enough to leave most of the ring for the time
  * in which the drain does not come to run, high enough that a busy driver is drained in large batches. */
@@ -28,34 +19,6 @@
 
 /* What the kernel gives every CPU of a ring that was never sized (kernel/trace/trace.c, trace_buf_size). */
 #define RING_KERNEL_DEFAULT_KB "1408"
-
-/* A pipe that somebody is closing at this moment makes the kernel refuse the tracer's change with EBUSY. */
-#define BUSY_RETRIES 50
-#define BUSY_WAIT_MSEC 100
-
-static void sleep_msec(int msec) {
-        (void) poll(NULL, 0, msec);
-}
-
-static int control_read(const char *name, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        int size = 0;
-
-        text = tracefs_instance_file_read(NULL, name, &size);
-        if (!text)
-                return errno > 0 ? -errno : -EIO;
-        text[strcspn(text, "\n")] = 0;
-        *ret = TAKE_PTR(text);
-        return 0;
-}
-
-static int control_write(const char *name, const char *value) {
-        int n = tracefs_instance_file_write(NULL, name, value);
-
-        if (n < 0)
-                return errno > 0 ? -errno : -EIO;
-        return (size_t) n == strlen(value) ? 0 : -EIO;
-}
 
 int tracer_parse_selected(const char *list, char **ret) {
         const char *start = strchr(list, '['), *end = start ? strchr(start, ']') : NULL;
@@ -314,65 +277,6 @@ static int change_cpumask(const Arming *a, const CpuSet *online) {
         return change(a, "tracing_cpumask", old, mask);
 }
 
-static int available_memory(const Context *context, uint64_t *ret_bytes) {
-        _cleanup_free_ char *path = NULL, *text = NULL;
-        const char *line;
-        uint64_t kb;
-        int r;
-
-        if (asprintf(&path, "%s/meminfo", context->proc_root) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = read_file_at(AT_FDCWD, path, 64 * KIB, &text, NULL);
-        if (r < 0)
-                return r;
-        line = strstr(text, "MemAvailable:");
-        if (!line || sscanf(line, "MemAvailable: %" SCNu64 " kB", &kb) != 1)
-                return -EBADMSG;
-        *ret_bytes = kb * KIB;
-        return 0;
-}
-
-/* In whole KiB, as the kernel is told. */
-static uint64_t ring_bytes(uint64_t n_events, bool stacks) {
-        uint64_t bytes = n_events * (stacks ? RING_BYTES_PER_10_EVENTS_WITH_STACKS : RING_BYTES_PER_10_EVENTS) / 10;
-
-        return (bytes + KIB - 1) / KIB * KIB;
-}
-
-static int choose_ring_size(const Arming *a, const TracerOptions *options, uint64_t *ret_bytes) {
-        uint64_t default_bytes = ring_bytes(RING_DEFAULT_EVENTS, options->stacks);
-        uint64_t available_bytes = 0, wanted_bytes = options->buffer_bytes;
-        int r;
-
-        if (wanted_bytes == 0 && options->n_expected > 0) {
-                if (options->n_expected > UINT64_MAX / RING_BYTES_PER_10_EVENTS_WITH_STACKS)
-                        return error_set(a->error, ERROR_INVALID_ARGUMENTS, "No machine holds %" PRIu64 " events in memory.",
-                                        options->n_expected);
-                wanted_bytes = MAX(ring_bytes(options->n_expected, options->stacks), RING_LEAST_BYTES);
-        }
-
-        r = available_memory(a->context, &available_bytes);
-        if (r < 0)
-                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out how much memory there is");
-        if (wanted_bytes == 0) {
-                *ret_bytes = MAX(MIN(default_bytes, available_bytes / 4), RING_LEAST_BYTES);
-                return 0;
-        }
-        if (wanted_bytes < RING_LEAST_BYTES)
-                return error_set(a->error, ERROR_INVALID_ARGUMENTS,
-                                "A ring of %s is too small; the least is %s, and %s hold ten seconds of a busy driver.",
-                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(RING_LEAST_BYTES), FORMAT_BYTES(default_bytes));
-        if (wanted_bytes > available_bytes / 2)
-                return error_set(a->error, ERROR_NO_MEMORY,
-                                "A ring of %s does not fit: %s of memory are available, and half of that is the limit. "
-                                "Ask for less with --buffer-size.",
-                                FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(available_bytes));
-        *ret_bytes = wanted_bytes;
-        return 0;
-}
-
 static int resize_ring(const Arming *a, const char *file, uint64_t bytes) {
         _cleanup_free_ char *value = NULL;
         int r;
@@ -416,25 +320,6 @@ static int change_ring_size(const Arming *a, unsigned cpu, uint64_t bytes) {
         else
                 return error_set(a->error, ERROR_KERNEL, "The kernel gives \"%s\" as the size of its ring buffer.", old);
         return r < 0 ? r : resize_ring(a, file, bytes);
-}
-
-static int read_online(const char *sys_root, char **ret, CpuSet *ret_set) {
-        _cleanup_free_ char *path = NULL, *line = NULL;
-        int r;
-
-        if (asprintf(&path, "%s/devices/system/cpu/online", sys_root) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = read_line_at(AT_FDCWD, path, &line);
-        if (r < 0)
-                return r;
-        r = ret_set ? cpu_set_parse(line, ret_set) : 0;
-        if (r < 0)
-                return r;
-        if (ret)
-                *ret = TAKE_PTR(line);
-        return 0;
 }
 
 /* The CPUs of before that are not in now, as a list ("1-3,5"). */
@@ -485,7 +370,7 @@ static int switch_on(const Arming *a, const CpuSet *before) {
         if (r < 0 || !streq(current, "mmiotrace"))
                 return error_set(a->error, ERROR_KERNEL, "The kernel took \"mmiotrace\" as its tracer, but is running \"%s\".",
                                 r < 0 ? "?" : current);
-        r = read_online(a->context->sys_root, &a->armed->online, &now);
+        r = read_online_cpus(a->context->sys_root, &a->armed->online, &now);
         if (r >= 0)
                 r = format_missing(before, &now, &a->armed->offline);
         if (r < 0)
@@ -520,7 +405,7 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         CpuSet before;
         int r;
 
-        r = read_online(context->sys_root, &online, &before);
+        r = read_online_cpus(context->sys_root, &online, &before);
         if (r < 0)
                 return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
         /* The kernel keeps the first one (arch/x86/mm/mmio-mod.c, enter_uniprocessor()). */
@@ -555,7 +440,7 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         r = change_cpumask(&a, &before);
         if (r < 0)
                 return r;
-        r = choose_ring_size(&a, options, &bytes);
+        r = ring_size_choose(context, options, &bytes, error);
         if (r < 0)
                 return r;
         r = change_ring_size(&a, armed.cpu, bytes);
@@ -576,143 +461,6 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         *ret = armed;
         armed = (TracerArmed) {};
         return 0;
-}
-
-static int undo_tracer(Error *error) {
-        int r = 0;
-
-        for (unsigned i = 0; i < BUSY_RETRIES; i++) {
-                _cleanup_free_ char *current = NULL;
-
-                r = control_read("current_tracer", &current);
-                if (r < 0)
-                        break;
-                if (!streq(current, "mmiotrace"))
-                        return 0;
-                r = control_write("current_tracer", "nop");
-                if (r != -EBUSY)
-                        break;
-                sleep_msec(BUSY_WAIT_MSEC);
-        }
-        if (r == -EBUSY)
-                return error_set(error, ERROR_READER_BUSY,
-                                "mmiotrace stays on and CPUs stay offline, because another program holds a trace pipe "
-                                "open; find it with \"fuser -v /sys/kernel/tracing/trace_pipe "
-                                "/sys/kernel/tracing/per_cpu/*/trace_pipe*\", end it, and restart mmiotraced.");
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot switch mmiotrace off");
-        return 0;
-}
-
-/* The tracer brings back the CPUs that it took down; one that it could not bring back is tried once more. */
-static int undo_cpus(const Context *context, const char *list, Error *error) {
-        CpuSet before, now;
-        int r, result = 0;
-
-        r = cpu_set_parse(list, &before);
-        if (r >= 0)
-                r = read_online(context->sys_root, NULL, &now);
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
-        for (unsigned i = 0; i < CPUS_MAX; i++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (!cpu_set_has(&before, i) || cpu_set_has(&now, i))
-                        continue;
-                if (asprintf(&path, "%s/devices/system/cpu/cpu%u/online", context->sys_root, i) < 0) {
-                        path = NULL;
-                        return -ENOMEM;
-                }
-                r = write_control_at(AT_FDCWD, path, "1");
-                if (r < 0)
-                        result = error_set_errno(error, ERROR_KERNEL, r, "CPU %u stays offline", i);
-        }
-        return result;
-}
-
-static int undo_bind(const Context *context, const char *driver, const char *device, Error *error) {
-        _cleanup_free_ char *link = NULL;
-        int r;
-
-        if (asprintf(&link, "%s/bus/pci/devices/%s/driver", context->sys_root, device) < 0) {
-                link = NULL;
-                return -ENOMEM;
-        }
-        if (access(link, F_OK) >= 0)
-                return 0;
-        r = driver_bind(context->sys_root, driver, device);
-        if (r < 0)
-                return error_set_errno(error, ERROR_BIND_FAILED, r, "The driver %s did not take %s back", driver, device);
-        return 0;
-}
-
-static bool control_holds(const char *name, const char *value) {
-        _cleanup_free_ char *text = NULL, *selected = NULL;
-
-        if (control_read(name, &text) < 0)
-                return false;
-        return streq(text, value) || (tracer_parse_selected(text, &selected) >= 0 && streq(selected, value));
-}
-
-static int undo_control(const UndoEntry *entry, Error *error) {
-        int r;
-
-        r = control_write(entry->name, entry->value);
-        /* A change that the kernel refused needs no undoing, and is refused in this direction as well. */
-        if (r < 0 && control_holds(entry->name, entry->value))
-                return 0;
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot set %s back to %s", entry->name, entry->value);
-        return 0;
-}
-
-int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, Error *error) {
-        _cleanup_free_ char *dir = NULL;
-        _cleanup_undo_ Undo undo = {};
-        int r, result = 0;
-
-        r = undo_load(runtime_fd, boot_id, &undo);
-        if (r == -ENOENT) {
-                (void) undo_remove(runtime_fd);
-                return 0;
-        }
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the undo journal");
-        r = tracer_find_dir(context, &dir, error);
-        if (r < 0)
-                return r;
-
-        for (size_t i = undo.n_entries; i-- > 0;) {
-                const UndoEntry *entry = undo.entries + i;
-
-                switch (entry->kind) {
-                case UNDO_CONTROL:
-                        r = undo_control(entry, error);
-                        break;
-                case UNDO_TRACER:
-                        r = undo_tracer(error);
-                        /* Under mmiotrace, switching tracing_on wipes the ring, and sizes cannot be trusted. */
-                        if (r < 0)
-                                return r;
-                        break;
-                case UNDO_CPUS:
-                        r = undo_cpus(context, entry->value, error);
-                        break;
-                case UNDO_BIND:
-                        r = undo_bind(context, entry->name, entry->value, error);
-                        break;
-                default:
-                        r = 0;
-                }
-                if (r < 0)
-                        result = r;
-        }
-        if (result < 0)
-                return result;
-        r = undo_remove(runtime_fd);
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot remove the undo journal");
-        return 1;
 }
 
 int tracer_copy_formats(int dir_fd, Error *error) {
@@ -805,7 +553,7 @@ int tracer_read_settings(const char *sys_root, unsigned cpu, TracerSettings *ret
         if (r >= 0)
                 r = control_read("tracing_cpumask", &cpumask);
         if (r >= 0)
-                r = read_online(sys_root, &online, NULL);
+                r = read_online_cpus(sys_root, &online, NULL);
         if (r < 0)
                 return r;
         *ret = (TracerSettings) {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <tracefs/tracefs.h>
+
+#include "control.h"
+
+int control_read(const char *name, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        int size = 0;
+
+        text = tracefs_instance_file_read(NULL, name, &size);
+        if (!text)
+                return errno > 0 ? -errno : -EIO;
+        text[strcspn(text, "\n")] = 0;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+int control_write(const char *name, const char *value) {
+        int n = tracefs_instance_file_write(NULL, name, value);
+
+        if (n < 0)
+                return errno > 0 ? -errno : -EIO;
+        return (size_t) n == strlen(value) ? 0 : -EIO;
+}
+
+int read_online_cpus(const char *sys_root, char **ret, CpuSet *ret_set) {
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/devices/system/cpu/online", sys_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_line_at(AT_FDCWD, path, &line);
+        if (r < 0)
+                return r;
+        r = ret_set ? cpu_set_parse(line, ret_set) : 0;
+        if (r < 0)
+                return r;
+        if (ret)
+                *ret = TAKE_PTR(line);
+        return 0;
+}
