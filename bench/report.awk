@@ -46,6 +46,14 @@ function absolute(name, key, target, most,    v) {
     verdict(name, sprintf("%.6g %s", v, unit[key]), (most ? "<= " : ">= ") target, most ? v <= target : v >= target)
 }
 
+# Of what must never happen, the worst run counts.
+function worst(name, key, target,    v) {
+    if (!(key in count))
+        return
+    v = values[key, count[key]]
+    verdict(name, sprintf("%.6g %s", v, unit[key]), "<= " target, v <= target)
+}
+
 function verdict(name, value, target, good) {
     printf "%-62s %14s %10s  %s\n", name, value, target, good ? "met" : "MISSED"
     targets = targets (targets ? ",\n" : "") sprintf("    { \"name\": \"%s\", \"value\": \"%s\", \"target\": \"%s\", \"met\": %s }",
@@ -71,9 +79,10 @@ END {
         ratio("drain, " places[i] ": CPU per event, of cat trace_pipe", p "mmiotraced", p "cat trace_pipe", 0.05, 1)
         ratio("drain, " places[i] ": CPU per event, of the bare splice loop", p "mmiotraced", p "splice loop", 1.2, 1)
         ratio("drain, " places[i] ": CPU per event, of trace-cmd", p "mmiotraced", p "trace-cmd", 1, 1)
-        absolute("drain, " places[i] ": lost", p "mmiotraced, lost", 0, 1)
+        worst("drain, " places[i] ": lost, worst run", p "mmiotraced, lost", 0)
     }
-    ratio("traced work with mmiotraced, of no reader", "work|mmiotraced", "work|no reader", 1.02, 1)
+    absolute("traced work: taken from it by mmiotraced", "work|mmiotraced, share", 2, 1)
+    ratio("traced work: wall time with mmiotraced, of no reader", "work|mmiotraced", "work|no reader", 1.02, 1)
     ratio("seal: wall time, of xz -6", "seal|raw to archive, wall", "seal|xz -6, wall", 1.15, 1)
     ratio("seal: CPU time, of xz -6", "seal|raw to archive, CPU", "seal|xz -6, CPU", 1.15, 1)
     ratio("seal: size, of xz -6", "seal|raw to archive, size of the log", "seal|xz -6, size", 1, 1)
