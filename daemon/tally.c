@@ -116,6 +116,7 @@ static int count_batch(Tally *t, Stream *s) {
         }
         if (any || !complete)
                 return any;
+        (void) fdatasync(s->fd);
         s->fd = safe_close(s->fd);
         s->number++;
         s->offset_bytes = 0;
