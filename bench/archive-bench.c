@@ -34,7 +34,15 @@ int main(int argc, char *argv[]) {
                 r = strv_extend(&segments, entries[i]->d_name);
         start_usec = now_monotonic_usec();
         if (r >= 0)
-                r = archive_write(dir_fd, "archive.tar.xz", &member, 1, log_fd, segments, 0, &bytes, &log_bytes);
+                r = archive_write(dir_fd, "archive.tar.xz",
+                                &(ArchiveRequest) {
+                                        .members = &member,
+                                        .n_members = 1,
+                                        .log_fd = log_fd,
+                                        .segments = segments,
+                                        .level = 6,
+                                },
+                                &bytes, &log_bytes);
         if (r < 0)
                 errx(EXIT_FAILURE, "cannot write the archive: %s", strerrordesc_np(-r));
         printf("%" PRIu64 "\n", now_monotonic_usec() - start_usec);

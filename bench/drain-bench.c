@@ -37,6 +37,7 @@ int main(int argc, char *argv[]) {
                         .n_pipes = 1,
                         .raw_fd = raw_fd,
                         .control_fd = control_fds[0],
+                        .sys_root = "/sys",
                         .counters = &counters,
                         .ready = ready,
                         .warn = warn_text,
