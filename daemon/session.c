@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 
 #include "manager.h"
 #include "names.h"
+#include "session-capture.h"
 #include "session.h"
-#include "steps.h"
-#include "tracer.h"
 
 #define MARKS_MAX 10000
-/* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
-#define DRAIN_DEATHS_MAX 16
 
 void session_options_done(SessionOptions *o) {
         free(o->driver);
@@ -39,13 +34,13 @@ static void log_state(const Session *s, const char *message_id, int priority) {
                         NULL);
 }
 
-static void log_failure(const Session *s, int r, const char *what) {
+void session_log_failure(const Session *s, int r, const char *what) {
         (void) sd_journal_send("MESSAGE=Session %u: %s: %s", s->id, what, strerrordesc_np(-r), "PRIORITY=3",
                         "ERRNO=%i", -r, FIELD_SESSION "=%u", s->id, NULL);
 }
 
 /* The one place where a session's state changes: it is on disk before anybody hears of it. */
-static void session_set_state(Session *s, SessionState state) {
+void session_set_state(Session *s, SessionState state) {
         int r;
 
         if (!session_state_may_follow(s->state, state)) {
@@ -56,7 +51,7 @@ static void session_set_state(Session *s, SessionState state) {
         s->state = state;
         r = session_save(s, true);
         if (r < 0)
-                log_failure(s, r, "cannot write " SESSION_FILE);
+                session_log_failure(s, r, "cannot write " SESSION_FILE);
         switch (state) {
         case SESSION_CAPTURING:
                 log_state(s, MESSAGE_SESSION_STARTED, 5);
@@ -78,7 +73,7 @@ static void session_set_state(Session *s, SessionState state) {
 }
 
 /* The first thing that went wrong is what the session is remembered by. */
-static void session_set_result(Session *s, SessionResult result, const char *text) {
+void session_set_result(Session *s, SessionResult result, const char *text) {
         if (s->result != RESULT_NONE && s->result != RESULT_SUCCESS)
                 return;
         s->result = result;
@@ -86,9 +81,9 @@ static void session_set_result(Session *s, SessionResult result, const char *tex
         s->result_text = isempty(text) ? NULL : strdup(text);
 }
 
-static void session_warn(Session *s, const char *text) {
+void session_warn(Session *s, const char *text) {
         if (!strv_contains(s->warnings, text) && strv_extend(&s->warnings, text) < 0)
-                log_failure(s, -ENOMEM, "a warning was dropped");
+                session_log_failure(s, -ENOMEM, "a warning was dropped");
 }
 
 static int make_folders(Session *s) {
@@ -154,7 +149,7 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
         return 0;
 }
 
-static void stop_watching_counters(Session *s) {
+void session_stop_watching_counters(Session *s) {
         if (s->counters)
                 (void) munmap(s->counters, sizeof(DrainCounters));
         s->counters = NULL;
@@ -170,7 +165,7 @@ Session *session_free(Session *s) {
         worker_free(s->bind);
         worker_free(s->symbols);
         job_free(s->job);
-        stop_watching_counters(s);
+        session_stop_watching_counters(s);
         drain_pipes_done(&s->pipes);
         safe_close(s->marker_fd);
         safe_close(s->control_fd);
@@ -226,7 +221,7 @@ bool session_update_counters(Session *s) {
         return s->counters && take_counters(s, s->counters);
 }
 
-static void replace(char **p, const char *value) {
+void session_replace(char **p, const char *value) {
         char *copy = strdup(value);
 
         if (!copy)
@@ -235,107 +230,7 @@ static void replace(char **p, const char *value) {
         *p = copy;
 }
 
-static void on_step_line(const char *key, const char *value, void *userdata) {
-        Session *s = userdata;
-        uint64_t number;
-
-        if (streq(key, "STATE") && streq(value, "arming")) {
-                session_set_state(s, SESSION_ARMING);
-                manager_announce_session(s->manager, s);
-        } else if (streq(key, "SOURCE"))
-                replace(&s->source, value);
-        else if (streq(key, "MODULE"))
-                replace(&s->module, value);
-        else if (streq(key, "VERSION"))
-                replace(&s->driver_version, value);
-        else if (streq(key, "PCI_DRIVER"))
-                replace(&s->pci_driver, value);
-        else if (streq(key, "DEVICE")) {
-                if (!strv_contains(s->devices, value))
-                        (void) strv_extend(&s->devices, value);
-        } else if (streq(key, "ONLINE"))
-                replace(&s->online, value);
-        else if (streq(key, "OFFLINE"))
-                replace(&s->offline, value);
-        else if (streq(key, "ARCHIVE_NAME"))
-                replace(&s->archive_name, value);
-        else if (streq(key, "WARNING"))
-                session_warn(s, value);
-        else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
-                s->cpu = (unsigned) number;
-        else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
-                s->buffer_bytes = number;
-}
-
-static StepRequest step_request(const Session *s) {
-        return (StepRequest) {
-                .context = s->manager->context,
-                .boot_id = s->manager->boot_id,
-                .runtime_fd = s->manager->runtime_fd,
-                .session_fd = s->dir_fd,
-                .driver = s->options.driver,
-                .load = s->options.load,
-                .rebind = s->options.rebind,
-                .caller_address = s->options.caller_address,
-                .buffer_bytes = s->options.buffer_bytes,
-                .n_expected = s->options.n_expected,
-                .keep_oldest = s->options.keep_oldest,
-                .text = streq_ptr(s->source, "text"),
-                .stopping = s->state == SESSION_DRAINING,
-                .stacks = s->options.stacks,
-                .started_usec = s->start_realtime_usec,
-                .devices = s->devices,
-                .pci_driver = s->pci_driver,
-                .pipes = s->pipes.pipes,
-                .n_pipes = s->pipes.n_pipes,
-                .counters = s->counters,
-                .control_fd = -EBADF,
-        };
-}
-
-static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
-        void (*line)(const char *key, const char *value, void *userdata),
-        void (*done)(const Error *error, void *userdata), Worker **worker) {
-        _cleanup_free_ int *keep = calloc(3 + 2 * s->pipes.n_pipes, sizeof(int));
-        size_t n = 0;
-
-        if (!keep)
-                return -ENOMEM;
-        keep[n++] = s->dir_fd;
-        keep[n++] = s->manager->runtime_fd;
-        if (request->control_fd >= 0)
-                keep[n++] = request->control_fd;
-        for (size_t i = 0; i < s->pipes.n_pipes; i++) {
-                keep[n++] = s->pipes.pipes[i].read_fd;
-                keep[n++] = s->pipes.pipes[i].write_fd;
-        }
-        return worker_start(s->manager->event,
-                        &(WorkerSpec) {
-                                .name = name,
-                                .run = run,
-                                .arg = request,
-                                .keep_fds = keep,
-                                .n_keep_fds = n,
-                                .line = line,
-                                .done = done,
-                                .userdata = s,
-                        },
-                        worker);
-}
-
-/* Whoever waits for Start hears of it once, whichever way the start went. */
-static void tell_started(Session *s, const Error *error) {
-        s->busy_loading = false;
-        s->manager->hooks.started(s, error, s->manager->hooks.userdata);
-}
-
-/* An answer that the start has failed says as well that nothing is changed any more: so it has to wait for that. */
-static void fail_start(Session *s, const Error *error) {
-        s->busy_loading = false;
-        (void) error_set(&s->start_error, error->code, "%s", strempty(error->text));
-}
-
-static void seal(Session *s) {
+void session_seal(Session *s) {
         Error error = {};
         int r;
 
@@ -350,356 +245,6 @@ static void seal(Session *s) {
                 return;
         }
         s->manager->hooks.job_added(s->job, s->manager->hooks.userdata);
-}
-
-static void on_restored(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->worker = worker_free(s->worker);
-        if (error) {
-                session_warn(s, strempty(error->text));
-                session_set_result(s, RESULT_RESTORE_FAILED, error->text);
-        }
-        if (s->result == RESULT_NONE)
-                s->result = RESULT_SUCCESS;
-        if (s->start_error.code != ERROR_NONE)
-                tell_started(s, &s->start_error);
-        error_done(&s->start_error);
-        seal(s);
-        if (error)
-                manager_restore_leftovers(s->manager);
-        s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
-        manager_check_quit(s->manager);
-}
-
-static void restore(Session *s) {
-        StepRequest request = step_request(s);
-        Error error = {};
-        int r;
-
-        session_set_state(s, SESSION_RESTORING);
-        s->worker = worker_free(s->worker);
-        /* What a session knows of the machine is from its own boot, and stays. */
-        if (!streq_ptr(s->boot_id, s->manager->boot_id))
-                request.session_fd = -EBADF;
-        r = start_step(s, "restore", step_restore, &request, on_step_line, on_restored, &s->worker);
-        if (r < 0) {
-                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the process that restores the machine");
-                on_restored(&error, s);
-                error_done(&error);
-        }
-}
-
-static int spawn_drain(Session *s);
-
-/* The drain has ended: because it was told to, or because it could not go on. */
-static void on_drained(const Error *error, void *userdata) {
-        Session *s = userdata;
-        bool arming = s->state == SESSION_ARMING;
-
-        s->drain = worker_free(s->drain);
-        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < DRAIN_DEATHS_MAX && spawn_drain(s) >= 0) {
-                log_failure(s, -EIO, error->text);
-                return;
-        }
-        (void) session_update_counters(s);
-        stop_watching_counters(s);
-        s->tally = worker_free(s->tally);
-        s->symbols = worker_free(s->symbols);
-        drain_pipes_close(&s->pipes, s->id);
-        s->n_rate = s->ring_bytes = 0;
-        s->marker_fd = safe_close(s->marker_fd);
-        s->control_fd = safe_close(s->control_fd);
-        s->stop_realtime_usec = now_realtime_usec();
-        s->stop_monotonic_usec = now_monotonic_usec();
-        if (error)
-                session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
-        if (arming || s->busy_loading)
-                fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
-        if (s->state == SESSION_CAPTURING)
-                session_set_state(s, SESSION_DRAINING);
-        restore(s);
-}
-
-static void on_bound(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->bind = worker_free(s->bind);
-        session_load_done(s, error);
-}
-
-/* The driver goes to work once everything records. */
-static void set_driver_to_work(Session *s) {
-        StepRequest request = step_request(s);
-        Error error = {};
-        int r;
-
-        if (!s->options.load && !s->options.rebind) {
-                tell_started(s, NULL);
-                return;
-        }
-        s->busy_loading = true;
-        if (s->options.load)
-                r = s->manager->hooks.load_module(s, s->module ?: s->options.driver, s->manager->hooks.userdata);
-        else
-                r = start_step(s, "bind", step_bind, &request, NULL, on_bound, &s->bind);
-        if (r < 0) {
-                (void) error_set_errno(&error, s->options.load ? ERROR_LOAD_FAILED : ERROR_BIND_FAILED, r,
-                                "Cannot set the driver to work");
-                session_load_done(s, &error);
-                error_done(&error);
-        }
-}
-
-static void on_bound_again(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->bind = worker_free(s->bind);
-}
-
-/* The daemon before may have died between taking the devices off their driver and giving them back. Where they are bound
- * the kernel refuses, and that is fine. */
-static void bind_again(Session *s) {
-        StepRequest request = step_request(s);
-        int r;
-
-        if (!s->options.rebind || !s->pci_driver)
-                return;
-        r = start_step(s, "bind", step_bind, &request, NULL, on_bound_again, &s->bind);
-        if (r < 0)
-                log_failure(s, r, "cannot bind the devices again");
-}
-
-static void on_looked(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->worker = worker_free(s->worker);
-        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
-}
-
-/* Which devices the driver has taken, now that it is there. Nobody waits for that. */
-static void look_at_driver(Session *s) {
-        StepRequest request = step_request(s);
-        int r;
-
-        r = start_step(s, "look", step_look, &request, on_step_line, on_looked, &s->worker);
-        if (r < 0)
-                log_failure(s, r, "cannot look at the driver");
-}
-
-static void on_worker_warning(const char *key, const char *value, void *userdata) {
-        if (streq(key, "WARNING"))
-                session_warn(userdata, value);
-}
-
-/* They are asked for again at the end, and what is wrong is told then. */
-static void on_symbols_done(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->symbols = worker_free(s->symbols);
-        if (s->busy_loading && s->state == SESSION_CAPTURING)
-                tell_started(s, NULL);
-}
-
-/* The driver's symbols go with it when it is unloaded. Who has the answer to Start may do that: so they come first. */
-static void save_symbols(Session *s) {
-        StepRequest request = step_request(s);
-        int r;
-
-        r = start_step(s, "symbols", step_symbols, &request, on_worker_warning, on_symbols_done, &s->symbols);
-        if (r < 0) {
-                log_failure(s, r, "the driver's symbols are not saved before the end");
-                tell_started(s, NULL);
-        }
-}
-
-void session_load_done(Session *s, const Error *error) {
-        Error ignored = {};
-
-        if (!s->busy_loading || s->state != SESSION_CAPTURING)
-                return;
-        if (error) {
-                session_set_result(s, s->options.load ? RESULT_LOAD_FAILED : RESULT_BIND_FAILED, error->text);
-                fail_start(s, error);
-                (void) session_stop(s, &ignored);
-                error_done(&ignored);
-                return;
-        }
-        if (s->options.stacks)
-                save_symbols(s);
-        else
-                tell_started(s, NULL);
-        look_at_driver(s);
-}
-
-static void tell_drain_to_stop(Session *s) {
-        static const char stop = DRAIN_STOP;
-
-        /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
-        if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
-                worker_kill(s->drain, SIGKILL);
-}
-
-static void on_drain_line(const char *key, const char *value, void *userdata) {
-        Session *s = userdata;
-        Error ignored = {};
-
-        if (streq(key, "WARNING")) {
-                session_warn(s, value);
-                return;
-        }
-        if (!streq(key, "READY"))
-                return;
-        switch (s->state) {
-        case SESSION_ARMING:
-                s->start_monotonic_usec = now_monotonic_usec();
-                s->start_realtime_usec = now_realtime_usec();
-                session_set_state(s, SESSION_CAPTURING);
-                if (s->stop_wanted) {
-                        fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
-                        (void) session_stop(s, &ignored);
-                } else
-                        set_driver_to_work(s);
-                break;
-        case SESSION_CAPTURING:
-                if (s->resumed)
-                        bind_again(s);
-                s->resumed = false;
-                break;
-        case SESSION_DRAINING:
-                /* Taken up from a daemon that died in the middle of stopping. */
-                tell_drain_to_stop(s);
-                break;
-        default:
-                break;
-        }
-        error_done(&ignored);
-}
-
-/* Without it, the counters of reads and writes stand still until the session is sealed: no reason to end it. */
-static void on_tally_done(const Error *error, void *userdata) {
-        Session *s = userdata;
-
-        s->tally = worker_free(s->tally);
-}
-
-/* The drain, or the next one after it was killed: everything that it had taken is in the pipes and the segments. */
-static int spawn_drain(Session *s) {
-        StepRequest request = step_request(s);
-        int fds[2], r;
-
-        s->control_fd = safe_close(s->control_fd);
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-                return -errno;
-        s->control_fd = fds[0];
-        request.control_fd = fds[1];
-        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
-        safe_close(fds[1]);
-        return r;
-}
-
-static int start_drain(Session *s) {
-        StepRequest request;
-        int r;
-
-        s->counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (s->counters == MAP_FAILED) {
-                s->counters = NULL;
-                return -errno;
-        }
-        r = drain_pipes_open(&s->manager->fd_store, s->id, strempty(s->online), &s->pipes);
-        if (r >= 0)
-                r = spawn_drain(s);
-        if (r < 0)
-                return r;
-        request = step_request(s);
-        r = start_step(s, "tally", step_tally, &request, on_worker_warning, on_tally_done, &s->tally);
-        if (r < 0)
-                log_failure(s, r, "reads and writes are not counted while it runs");
-        return 0;
-}
-
-static int open_marker(Session *s, Error *error) {
-        _cleanup_free_ char *dir = NULL, *path = NULL;
-        int r;
-
-        r = tracer_find_dir(s->manager->context, &dir, error);
-        if (r < 0)
-                return r;
-        if (asprintf(&path, "%s/trace_marker", dir) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        s->marker_fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        return s->marker_fd < 0 ? -errno : 0;
-}
-
-static void begin_draining(Session *s) {
-        _cleanup_error_ Error error = {};
-        int r;
-
-        r = open_marker(s, &error);
-        if (r >= 0)
-                r = start_drain(s);
-        if (r < 0) {
-                (void) error_set_errno(&error, ERROR_KERNEL, r, "Cannot start draining the ring buffer");
-                on_drained(&error, s);
-        }
-}
-
-static void on_armed(const Error *error, void *userdata) {
-        Session *s = userdata;
-        Manager *m = s->manager;
-
-        s->worker = worker_free(s->worker);
-        if (!error) {
-                begin_draining(s);
-                return;
-        }
-        /* The worker has undone what it did: nothing is left but the folder. */
-        session_set_result(s, RESULT_DRAIN_FAILED, error->text);
-        if (s->announced)
-                session_set_state(s, SESSION_FAILED);
-        manager_release_active(m, s);
-        /* A worker that was killed, or could not undo all, has left its journal. */
-        manager_restore_leftovers(m);
-        tell_started(s, error);
-        /* Whoever wanted it stopped meanwhile has what was wanted. */
-        m->hooks.stopped(s, NULL, m->hooks.userdata);
-        manager_drop_session(m, s);
-        manager_check_quit(m);
-}
-
-int session_start(Session *s, Error *error) {
-        StepRequest request = step_request(s);
-        int r;
-
-        r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
-        if (r < 0)
-                return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
-        return 0;
-}
-
-int session_stop(Session *s, Error *error) {
-        switch (s->state) {
-        case SESSION_CHECKING:
-        case SESSION_ARMING:
-                s->stop_wanted = true;
-                return 0;
-        case SESSION_CAPTURING:
-                session_set_state(s, SESSION_DRAINING);
-                if (s->busy_loading)
-                        fail_start(s, &(Error) { ERROR_STATE,
-                                        (char *) "The session was stopped while the driver was being loaded." });
-                tell_drain_to_stop(s);
-                return 0;
-        case SESSION_DRAINING:
-        case SESSION_RESTORING:
-                return 0;
-        default:
-                return error_set(error, ERROR_NOT_RUNNING, "Session %u is not running; it is %s.", s->id,
-                                session_state_to_string(s->state));
-        }
 }
 
 int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error) {
@@ -750,7 +295,7 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
         /* Whoever marks wants an answer at once, and the mark itself is in the trace. */
         r = session_save(s, false);
         if (r < 0)
-                log_failure(s, r, "cannot write " SESSION_FILE);
+                session_log_failure(s, r, "cannot write " SESSION_FILE);
         *ret_usec = usec;
         return 0;
 }
@@ -760,7 +305,7 @@ void session_seal_done(Session *s, const Error *error) {
                 session_warn(s, strempty(error->text));
                 session_set_result(s, RESULT_SEAL_FAILED, error->text);
         } else if (s->archive_name) {
-                replace(&s->archive, s->archive_name);
+                session_replace(&s->archive, s->archive_name);
                 s->raw_bytes = 0;
         }
         if (s->n_lost > 0)
@@ -773,7 +318,7 @@ void session_resume(Session *s) {
         if (session_is_over(s))
                 return;
         if (s->state == SESSION_SEALING) {
-                seal(s);
+                session_seal(s);
                 return;
         }
         /* The kernel still records for it, and what was on its way is in the pipes: nothing was lost with the daemon. */
@@ -785,16 +330,16 @@ void session_resume(Session *s) {
                         session_warn(s, "The daemon ended during the session and was started again. What it had read as text and "
                                         "not yet written then is lost, at most a few hundred events; where there were any, the log "
                                         "has a gap with their count.");
-                begin_draining(s);
+                session_begin_draining(s);
                 return;
         }
         session_set_result(s, RESULT_INTERRUPTED, "The daemon or the machine went down during the session.");
         session_set_state(s, SESSION_INTERRUPTED);
         /* The journal is of the one that is active, if there is one. */
         if (s == s->manager->active)
-                restore(s);
+                session_restore(s);
         else
-                seal(s);
+                session_seal(s);
 }
 
 int session_open_archive(Session *s, int *ret_fd, Error *error) {

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "manager.h"
+#include "session-capture.h"
+#include "steps.h"
+#include "tracer.h"
+
+/* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
+#define DRAIN_DEATHS_MAX 16
+
+static void on_step_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        uint64_t number;
+
+        if (streq(key, "STATE") && streq(value, "arming")) {
+                session_set_state(s, SESSION_ARMING);
+                manager_announce_session(s->manager, s);
+        } else if (streq(key, "SOURCE"))
+                session_replace(&s->source, value);
+        else if (streq(key, "MODULE"))
+                session_replace(&s->module, value);
+        else if (streq(key, "VERSION"))
+                session_replace(&s->driver_version, value);
+        else if (streq(key, "PCI_DRIVER"))
+                session_replace(&s->pci_driver, value);
+        else if (streq(key, "DEVICE")) {
+                if (!strv_contains(s->devices, value))
+                        (void) strv_extend(&s->devices, value);
+        } else if (streq(key, "ONLINE"))
+                session_replace(&s->online, value);
+        else if (streq(key, "OFFLINE"))
+                session_replace(&s->offline, value);
+        else if (streq(key, "ARCHIVE_NAME"))
+                session_replace(&s->archive_name, value);
+        else if (streq(key, "WARNING"))
+                session_warn(s, value);
+        else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
+                s->cpu = (unsigned) number;
+        else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
+                s->buffer_bytes = number;
+}
+
+static StepRequest step_request(const Session *s) {
+        return (StepRequest) {
+                .context = s->manager->context,
+                .boot_id = s->manager->boot_id,
+                .runtime_fd = s->manager->runtime_fd,
+                .session_fd = s->dir_fd,
+                .driver = s->options.driver,
+                .load = s->options.load,
+                .rebind = s->options.rebind,
+                .caller_address = s->options.caller_address,
+                .buffer_bytes = s->options.buffer_bytes,
+                .n_expected = s->options.n_expected,
+                .keep_oldest = s->options.keep_oldest,
+                .text = streq_ptr(s->source, "text"),
+                .stopping = s->state == SESSION_DRAINING,
+                .stacks = s->options.stacks,
+                .started_usec = s->start_realtime_usec,
+                .devices = s->devices,
+                .pci_driver = s->pci_driver,
+                .pipes = s->pipes.pipes,
+                .n_pipes = s->pipes.n_pipes,
+                .counters = s->counters,
+                .control_fd = -EBADF,
+        };
+}
+
+static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
+        void (*line)(const char *key, const char *value, void *userdata),
+        void (*done)(const Error *error, void *userdata), Worker **worker) {
+        _cleanup_free_ int *keep = calloc(3 + 2 * s->pipes.n_pipes, sizeof(int));
+        size_t n = 0;
+
+        if (!keep)
+                return -ENOMEM;
+        keep[n++] = s->dir_fd;
+        keep[n++] = s->manager->runtime_fd;
+        if (request->control_fd >= 0)
+                keep[n++] = request->control_fd;
+        for (size_t i = 0; i < s->pipes.n_pipes; i++) {
+                keep[n++] = s->pipes.pipes[i].read_fd;
+                keep[n++] = s->pipes.pipes[i].write_fd;
+        }
+        return worker_start(s->manager->event,
+                        &(WorkerSpec) {
+                                .name = name,
+                                .run = run,
+                                .arg = request,
+                                .keep_fds = keep,
+                                .n_keep_fds = n,
+                                .line = line,
+                                .done = done,
+                                .userdata = s,
+                        },
+                        worker);
+}
+
+/* Whoever waits for Start hears of it once, whichever way the start went. */
+static void tell_started(Session *s, const Error *error) {
+        s->busy_loading = false;
+        s->manager->hooks.started(s, error, s->manager->hooks.userdata);
+}
+
+/* An answer that the start has failed says as well that nothing is changed any more: so it has to wait for that. */
+static void fail_start(Session *s, const Error *error) {
+        s->busy_loading = false;
+        (void) error_set(&s->start_error, error->code, "%s", strempty(error->text));
+}
+
+static void on_restored(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->worker = worker_free(s->worker);
+        if (error) {
+                session_warn(s, strempty(error->text));
+                session_set_result(s, RESULT_RESTORE_FAILED, error->text);
+        }
+        if (s->result == RESULT_NONE)
+                s->result = RESULT_SUCCESS;
+        if (s->start_error.code != ERROR_NONE)
+                tell_started(s, &s->start_error);
+        error_done(&s->start_error);
+        session_seal(s);
+        if (error)
+                manager_restore_leftovers(s->manager);
+        s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
+        manager_check_quit(s->manager);
+}
+
+void session_restore(Session *s) {
+        StepRequest request = step_request(s);
+        Error error = {};
+        int r;
+
+        session_set_state(s, SESSION_RESTORING);
+        s->worker = worker_free(s->worker);
+        /* What a session knows of the machine is from its own boot, and stays. */
+        if (!streq_ptr(s->boot_id, s->manager->boot_id))
+                request.session_fd = -EBADF;
+        r = start_step(s, "restore", step_restore, &request, on_step_line, on_restored, &s->worker);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the process that restores the machine");
+                on_restored(&error, s);
+                error_done(&error);
+        }
+}
+
+static int spawn_drain(Session *s);
+
+/* The drain has ended: because it was told to, or because it could not go on. */
+static void on_drained(const Error *error, void *userdata) {
+        Session *s = userdata;
+        bool arming = s->state == SESSION_ARMING;
+
+        s->drain = worker_free(s->drain);
+        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < DRAIN_DEATHS_MAX && spawn_drain(s) >= 0) {
+                session_log_failure(s, -EIO, error->text);
+                return;
+        }
+        (void) session_update_counters(s);
+        session_stop_watching_counters(s);
+        s->tally = worker_free(s->tally);
+        s->symbols = worker_free(s->symbols);
+        drain_pipes_close(&s->pipes, s->id);
+        s->n_rate = s->ring_bytes = 0;
+        s->marker_fd = safe_close(s->marker_fd);
+        s->control_fd = safe_close(s->control_fd);
+        s->stop_realtime_usec = now_realtime_usec();
+        s->stop_monotonic_usec = now_monotonic_usec();
+        if (error)
+                session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
+        if (arming || s->busy_loading)
+                fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+        if (s->state == SESSION_CAPTURING)
+                session_set_state(s, SESSION_DRAINING);
+        session_restore(s);
+}
+
+static void on_bound(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->bind = worker_free(s->bind);
+        session_load_done(s, error);
+}
+
+/* The driver goes to work once everything records. */
+static void set_driver_to_work(Session *s) {
+        StepRequest request = step_request(s);
+        Error error = {};
+        int r;
+
+        if (!s->options.load && !s->options.rebind) {
+                tell_started(s, NULL);
+                return;
+        }
+        s->busy_loading = true;
+        if (s->options.load)
+                r = s->manager->hooks.load_module(s, s->module ?: s->options.driver, s->manager->hooks.userdata);
+        else
+                r = start_step(s, "bind", step_bind, &request, NULL, on_bound, &s->bind);
+        if (r < 0) {
+                (void) error_set_errno(&error, s->options.load ? ERROR_LOAD_FAILED : ERROR_BIND_FAILED, r,
+                                "Cannot set the driver to work");
+                session_load_done(s, &error);
+                error_done(&error);
+        }
+}
+
+static void on_bound_again(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->bind = worker_free(s->bind);
+}
+
+/* The daemon before may have died between taking the devices off their driver and giving them back. Where they are bound
+ * the kernel refuses, and that is fine. */
+static void bind_again(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        if (!s->options.rebind || !s->pci_driver)
+                return;
+        r = start_step(s, "bind", step_bind, &request, NULL, on_bound_again, &s->bind);
+        if (r < 0)
+                session_log_failure(s, r, "cannot bind the devices again");
+}
+
+static void on_looked(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->worker = worker_free(s->worker);
+        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+}
+
+/* Which devices the driver has taken, now that it is there. Nobody waits for that. */
+static void look_at_driver(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "look", step_look, &request, on_step_line, on_looked, &s->worker);
+        if (r < 0)
+                session_log_failure(s, r, "cannot look at the driver");
+}
+
+static void on_worker_warning(const char *key, const char *value, void *userdata) {
+        if (streq(key, "WARNING"))
+                session_warn(userdata, value);
+}
+
+/* They are asked for again at the end, and what is wrong is told then. */
+static void on_symbols_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->symbols = worker_free(s->symbols);
+        if (s->busy_loading && s->state == SESSION_CAPTURING)
+                tell_started(s, NULL);
+}
+
+/* The driver's symbols go with it when it is unloaded. Who has the answer to Start may do that: so they come first. */
+static void save_symbols(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "symbols", step_symbols, &request, on_worker_warning, on_symbols_done, &s->symbols);
+        if (r < 0) {
+                session_log_failure(s, r, "the driver's symbols are not saved before the end");
+                tell_started(s, NULL);
+        }
+}
+
+void session_load_done(Session *s, const Error *error) {
+        Error ignored = {};
+
+        if (!s->busy_loading || s->state != SESSION_CAPTURING)
+                return;
+        if (error) {
+                session_set_result(s, s->options.load ? RESULT_LOAD_FAILED : RESULT_BIND_FAILED, error->text);
+                fail_start(s, error);
+                (void) session_stop(s, &ignored);
+                error_done(&ignored);
+                return;
+        }
+        if (s->options.stacks)
+                save_symbols(s);
+        else
+                tell_started(s, NULL);
+        look_at_driver(s);
+}
+
+static void tell_drain_to_stop(Session *s) {
+        static const char stop = DRAIN_STOP;
+
+        /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
+        if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
+                worker_kill(s->drain, SIGKILL);
+}
+
+static void on_drain_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        Error ignored = {};
+
+        if (streq(key, "WARNING")) {
+                session_warn(s, value);
+                return;
+        }
+        if (!streq(key, "READY"))
+                return;
+        switch (s->state) {
+        case SESSION_ARMING:
+                s->start_monotonic_usec = now_monotonic_usec();
+                s->start_realtime_usec = now_realtime_usec();
+                session_set_state(s, SESSION_CAPTURING);
+                if (s->stop_wanted) {
+                        fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+                        (void) session_stop(s, &ignored);
+                } else
+                        set_driver_to_work(s);
+                break;
+        case SESSION_CAPTURING:
+                if (s->resumed)
+                        bind_again(s);
+                s->resumed = false;
+                break;
+        case SESSION_DRAINING:
+                /* Taken up from a daemon that died in the middle of stopping. */
+                tell_drain_to_stop(s);
+                break;
+        default:
+                break;
+        }
+        error_done(&ignored);
+}
+
+/* Without it, the counters of reads and writes stand still until the session is sealed: no reason to end it. */
+static void on_tally_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->tally = worker_free(s->tally);
+}
+
+/* The drain, or the next one after it was killed: everything that it had taken is in the pipes and the segments. */
+static int spawn_drain(Session *s) {
+        StepRequest request = step_request(s);
+        int fds[2], r;
+
+        s->control_fd = safe_close(s->control_fd);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        s->control_fd = fds[0];
+        request.control_fd = fds[1];
+        r = start_step(s, "drain", step_drain, &request, on_drain_line, on_drained, &s->drain);
+        safe_close(fds[1]);
+        return r;
+}
+
+static int start_drain(Session *s) {
+        StepRequest request;
+        int r;
+
+        s->counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (s->counters == MAP_FAILED) {
+                s->counters = NULL;
+                return -errno;
+        }
+        r = drain_pipes_open(&s->manager->fd_store, s->id, strempty(s->online), &s->pipes);
+        if (r >= 0)
+                r = spawn_drain(s);
+        if (r < 0)
+                return r;
+        request = step_request(s);
+        r = start_step(s, "tally", step_tally, &request, on_worker_warning, on_tally_done, &s->tally);
+        if (r < 0)
+                session_log_failure(s, r, "reads and writes are not counted while it runs");
+        return 0;
+}
+
+static int open_marker(Session *s, Error *error) {
+        _cleanup_free_ char *dir = NULL, *path = NULL;
+        int r;
+
+        r = tracer_find_dir(s->manager->context, &dir, error);
+        if (r < 0)
+                return r;
+        if (asprintf(&path, "%s/trace_marker", dir) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        s->marker_fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return s->marker_fd < 0 ? -errno : 0;
+}
+
+void session_begin_draining(Session *s) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = open_marker(s, &error);
+        if (r >= 0)
+                r = start_drain(s);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_KERNEL, r, "Cannot start draining the ring buffer");
+                on_drained(&error, s);
+        }
+}
+
+static void on_armed(const Error *error, void *userdata) {
+        Session *s = userdata;
+        Manager *m = s->manager;
+
+        s->worker = worker_free(s->worker);
+        if (!error) {
+                session_begin_draining(s);
+                return;
+        }
+        /* The worker has undone what it did: nothing is left but the folder. */
+        session_set_result(s, RESULT_DRAIN_FAILED, error->text);
+        if (s->announced)
+                session_set_state(s, SESSION_FAILED);
+        manager_release_active(m, s);
+        /* A worker that was killed, or could not undo all, has left its journal. */
+        manager_restore_leftovers(m);
+        tell_started(s, error);
+        /* Whoever wanted it stopped meanwhile has what was wanted. */
+        m->hooks.stopped(s, NULL, m->hooks.userdata);
+        manager_drop_session(m, s);
+        manager_check_quit(m);
+}
+
+int session_start(Session *s, Error *error) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
+        return 0;
+}
+
+int session_stop(Session *s, Error *error) {
+        switch (s->state) {
+        case SESSION_CHECKING:
+        case SESSION_ARMING:
+                s->stop_wanted = true;
+                return 0;
+        case SESSION_CAPTURING:
+                session_set_state(s, SESSION_DRAINING);
+                if (s->busy_loading)
+                        fail_start(s, &(Error) { ERROR_STATE,
+                                        (char *) "The session was stopped while the driver was being loaded." });
+                tell_drain_to_stop(s);
+                return 0;
+        case SESSION_DRAINING:
+        case SESSION_RESTORING:
+                return 0;
+        default:
+                return error_set(error, ERROR_NOT_RUNNING, "Session %u is not running; it is %s.", s->id,
+                                session_state_to_string(s->state));
+        }
+}

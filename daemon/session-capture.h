@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The part of a session between its start and the restored machine: arming, the driver, drain and tally, restoring.
+ * What it needs of the rest of the session, and the other way round, is here and for these two only; session.h is for
+ * everybody else. */
+
+#include "session.h"
+
+/* In session.c: what both parts do to a session. */
+void session_set_state(Session *session, SessionState state);
+void session_set_result(Session *session, SessionResult result, const char *text);
+void session_warn(Session *session, const char *text);
+void session_replace(char **p, const char *value);
+void session_log_failure(const Session *session, int r, const char *what);
+void session_stop_watching_counters(Session *session);
+void session_seal(Session *session);
+
+/* In session-capture.c: opens pipes and ring, and goes on where an earlier daemon ended, if there was one. */
+void session_begin_draining(Session *session);
+/* Puts the machine back, and then has the session sealed. */
+void session_restore(Session *session);
