@@ -12,6 +12,6 @@ typedef struct Context {
         const char *module_dir;         /* as depmod makes it; NULL: the running kernel's */
         const char *state_dir, *runtime_dir;
         const char *seal_program;
-        const char *inspect_socket;     /* of the reader unit */
+        const char *inspect_socket;     /* of the reader unit; NULL: there is none */
         Config config;
 } Context;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "holders-scan.h"
 #include "questions.h"
 
 #define KALLSYMS_MAX_BYTES (256 * MIB)
@@ -168,12 +169,31 @@ static int answer_module_sections(const char *proc_root, const char *sys_root, A
         return 0;
 }
 
+static int answer_trace_holders(const char *proc_root, const char *sys_root, Answer *ret, Error *error) {
+        _cleanup_(answer_done) Answer a = {};
+        FILE *f;
+        int r;
+
+        f = open_memstream(&a.text, &a.bytes);
+        if (!f)
+                return -ENOMEM;
+        r = holders_scan(proc_root, sys_root, f, error);
+        if (fclose(f) != 0)
+                r = -ENOMEM;
+        if (r < 0)
+                return r;
+        *ret = a;
+        a = (Answer) {};
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*answer)(const char *proc_root, const char *sys_root, Answer *ret, Error *error);
 } questions[] = {
         { QUESTION_KALLSYMS, answer_kallsyms },
         { QUESTION_MODULE_SECTIONS, answer_module_sections },
+        { QUESTION_TRACE_HOLDERS, answer_trace_holders },
 };
 
 static int check_peer(int fd, Error *error) {

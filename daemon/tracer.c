@@ -6,6 +6,7 @@
 #include <tracefs/tracefs.h>
 
 #include "control.h"
+#include "holders.h"
 #include "ring-size.h"
 #include "ring.h"
 #include "tracer.h"
@@ -132,13 +133,12 @@ static int check_tracer(const Context *context, Error *error) {
 
 /* The kernel refuses a change of tracer while any pipe is open; the main pipe can be asked beforehand, as it takes one
  * reader only (kernel/trace/trace.c, open_pipe_on_cpu(), since 6.5 and 6.1.55). Nothing is read from it. */
-static int check_readers(Error *error) {
+static int check_readers(const Context *context, Error *error) {
         _cleanup_close_ int fd = tracefs_instance_file_open(NULL, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
         if (fd < 0 && errno == EBUSY)
-                return error_set(error, ERROR_READER_BUSY,
-                                "Another program reads trace_pipe, and the kernel allows one reader; find it with "
-                                "\"fuser -v /sys/kernel/tracing/trace_pipe\" and end it.");
+                return holders_refuse(context, HOLDERS_OF_PIPES, "Another program reads trace_pipe, and the kernel allows one "
+                                "reader", error);
         return 0;
 }
 
@@ -152,7 +152,7 @@ int tracer_check(const Context *context, Error *error) {
         r = check_tracer(context, error);
         if (r < 0)
                 return r;
-        return check_readers(error);
+        return check_readers(context, error);
 }
 
 void tracer_armed_done(TracerArmed *armed) {
@@ -286,10 +286,17 @@ static int resize_ring(const Arming *a, const char *file, uint64_t bytes) {
                 return -ENOMEM;
         }
         r = control_write(file, value);
-        if (r == -ENOMEM || r == -EBUSY)
-                return error_set(a->error, r == -EBUSY ? ERROR_READER_BUSY : ERROR_NO_MEMORY,
-                                "The kernel could not make a ring of %s: memory is short, or another program has the "
-                                "file \"trace\" open (\"fuser -v /sys/kernel/tracing/trace\").", FORMAT_BYTES(bytes));
+        if (r == -ENOMEM || r == -EBUSY) {
+                _cleanup_error_ Error ignored = {};
+                _cleanup_free_ char *names = NULL;
+
+                /* 6.1 says "no memory" for either. */
+                if (r == -EBUSY || holders_describe(a->context, HOLDERS_OF_RING, &names, &ignored) > 0)
+                        return holders_refuse(a->context, HOLDERS_OF_RING, "Another program has the trace open, so the kernel "
+                                        "refuses to size the ring buffer", a->error);
+                return error_set(a->error, ERROR_NO_MEMORY, "The kernel could not make a ring of %s: memory is short; a smaller "
+                                "--buffer-size may do.", FORMAT_BYTES(bytes));
+        }
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot size the ring buffer");
         return 0;
@@ -358,10 +365,8 @@ static int switch_on(const Arming *a, const CpuSet *before) {
                 return r;
         r = control_write("current_tracer", "mmiotrace");
         if (r == -EBUSY)
-                return error_set(a->error, ERROR_READER_BUSY,
-                                "Another program holds a trace pipe open, so the kernel refuses to change the tracer; "
-                                "find it with \"fuser -v /sys/kernel/tracing/trace_pipe "
-                                "/sys/kernel/tracing/per_cpu/*/trace_pipe*\" and end it.");
+                return holders_refuse(a->context, HOLDERS_OF_PIPES, "Another program holds a trace pipe open, so the kernel "
+                                "refuses to change the tracer", a->error);
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "The kernel refused to switch mmiotrace on");
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "boot-symbols.h"
+#include "holders.h"
 #include "inspector.h"
 #include "names.h"
 #include "questions.h"
@@ -140,39 +141,6 @@ Test(inspect, wrong_questions) {
         assert_answer(full, -EINVAL, unknown);
 }
 
-Test(inspect, only_root) {
-        _cleanup_free_ char *answer = NULL;
-
-        need_root();
-        answer = ask_as(65534, "kallsyms\n", 9, -EINVAL);
-        cr_expect_str_eq(answer, "error Only root is answered, not user 65534.\n");
-}
-
-/* The installed program, on its standard input. */
-Test(inspect, program) {
-        char answer[4096] = {};
-        int fds[2], status;
-        pid_t pid;
-
-        need_root();
-        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        cr_assert_eq(send(fds[0], "passwords\n", 10, 0), 10);
-        pid = fork();
-        cr_assert_geq(pid, 0);
-        if (pid == 0) {
-                (void) dup2(fds[1], STDIN_FILENO);
-                (void) freopen("/dev/null", "w", stderr);
-                (void) execl(INSPECT_PROGRAM, INSPECT_PROGRAM, (char *) NULL);
-                _exit(127);
-        }
-        safe_close(fds[1]);
-        cr_assert_eq(waitpid(pid, &status, 0), pid);
-        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-        cr_assert_gt(recv(fds[0], answer, sizeof answer - 1, MSG_WAITALL), 0);
-        cr_expect_str_eq(answer, "error There is no question of that name.\n");
-        safe_close(fds[0]);
-}
-
 /* Listens at "socket", and lets a child answer n connections: with text, if that is not NULL, instead of properly. */
 static pid_t start_server(unsigned n, const char *text) {
         const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "socket" };
@@ -204,6 +172,150 @@ static pid_t start_server(unsigned n, const char *text) {
 
 static void end_server(pid_t pid) {
         cr_assert_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* A file that the process has open. */
+static void holds(const char *pid, const char *fd, const char *path) {
+        _cleanup_free_ char *folder = NULL, *link = NULL, *target = NULL;
+
+        cr_assert(asprintf(&folder, "proc/%s/fd", pid) > 0);
+        cr_assert(asprintf(&link, "%s/%s", folder, fd) > 0);
+        cr_assert(asprintf(&target, "%s/%s", test_dir_path, path) > 0);
+        *strrchr(folder, '/') = 0;
+        (void) mkdirat(test_dir(), folder, 0700);
+        folder[strlen(folder)] = '/';
+        (void) mkdirat(test_dir(), folder, 0700);
+        cr_assert_eq(symlinkat(target, test_dir(), link), 0, "%s: %m", link);
+}
+
+static void is_called(const char *pid, const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        cr_assert(asprintf(&path, "proc/%s/comm", pid) > 0);
+        test_file(path, name, strlen(name));
+}
+
+static void make_holders(void) {
+        static const char *const paths[] = {
+                "sys/kernel", "sys/kernel/tracing", "sys/kernel/tracing/per_cpu", "sys/kernel/tracing/per_cpu/cpu0",
+                "sys/kernel/tracing/per_cpu/cpu11", "sys/kernel/tracing/instances", "sys/kernel/tracing/instances/a",
+        };
+        static const char *const files[] = {
+                "sys/kernel/tracing/trace", "sys/kernel/tracing/trace_pipe", "sys/kernel/tracing/trace_marker",
+                "sys/kernel/tracing/per_cpu/cpu0/trace_pipe_raw", "sys/kernel/tracing/per_cpu/cpu11/trace_pipe_raw",
+                "sys/kernel/tracing/instances/a/trace_pipe", "trace_pipe",
+        };
+
+        make_dirs(paths, ELEMENTS(paths));
+        for (size_t i = 0; i < ELEMENTS(files); i++)
+                test_file(files[i], "", 0);
+        holds("1", "5", "proc/kallsyms");
+        holds("1", "6", "sys/kernel/tracing/trace_marker");
+        holds("100", "0", "sys/kernel/tracing/instances/a/trace_pipe");
+        /* Called like it, but another file. */
+        holds("101", "3", "trace_pipe");
+        holds("102", "3", "sys/kernel/tracing/trace_pipe");
+        holds("102", "4", "sys/kernel/tracing/trace_pipe");
+        is_called("102", "cat\n");
+        holds("103", "0", "sys/kernel/tracing/per_cpu/cpu0/trace_pipe_raw");
+        holds("103", "1", "sys/kernel/tracing/per_cpu/cpu11/trace_pipe_raw");
+        is_called("103", "my tool (pid 1)\n");
+        holds("104", "255", "sys/kernel/tracing/trace");
+        is_called("104", "\033[31mless\n");
+        /* No process. */
+        holds("fs", "3", "sys/kernel/tracing/trace_pipe");
+}
+
+static const char held[] = "102 trace_pipe cat\n103 per_cpu/cpu0/trace_pipe_raw my tool (pid 1)\n"
+                           "103 per_cpu/cpu11/trace_pipe_raw my tool (pid 1)\n104 trace\n";
+
+Test(inspect, trace_holders) {
+        char expected[512];
+
+        need_root();
+        assert_answer("trace-holders\n", 0, "ok 0\n");
+        make_holders();
+        (void) snprintf(expected, sizeof expected, "ok %zu\n%s", strlen(held), held);
+        assert_answer("trace-holders\n", 0, expected);
+        /* Where tracefs is only below debugfs. */
+        cr_assert_eq(mkdirat(test_dir(), "sys/kernel/debug", 0700), 0);
+        cr_assert_eq(renameat(test_dir(), "sys/kernel/tracing", test_dir(), "sys/kernel/debug/tracing"), 0);
+        assert_answer("trace-holders\n", 0, "ok 0\n");
+        holds("102", "5", "sys/kernel/debug/tracing/trace_pipe");
+        assert_answer("trace-holders\n", 0, "ok 19\n102 trace_pipe cat\n");
+}
+
+static void assert_holders(const char *answer, HoldersOf of, int expected, const char *text) {
+        _cleanup_free_ char *found = NULL;
+
+        cr_expect_eq(holders_parse(answer, of, &found), expected, "\"%s\"", answer);
+        cr_expect_str_eq(strempty(found), strempty(text), "\"%s\" for \"%s\"", strempty(found), answer);
+}
+
+Test(inspect, holders) {
+        assert_holders("", HOLDERS_OF_PIPES, 0, NULL);
+        assert_holders(held, HOLDERS_OF_PIPES, 1, "cat (pid 102), my tool (pid 1) (pid 103)");
+        assert_holders(held, HOLDERS_OF_RING, 1, "a program (pid 104)");
+        assert_holders("7 trace a\n7 snapshot a\n9 per_cpu/cpu0/trace b c\n", HOLDERS_OF_RING, 1, "a (pid 7), b c (pid 9)");
+        assert_holders("7 trace a\n", HOLDERS_OF_PIPES, 0, NULL);
+        assert_holders("7 trace_pipe \033[1m\n", HOLDERS_OF_PIPES, 1, "a program (pid 7)");
+        assert_holders("1 trace_pipe a\n2 trace_pipe a\n3 trace_pipe a\n4 trace_pipe a\n5 trace_pipe a\n6 trace_pipe a\n"
+                       "7 trace_pipe a\n", HOLDERS_OF_PIPES, 1,
+                       "a (pid 1), a (pid 2), a (pid 3), a (pid 4), a (pid 5) and 2 more");
+        assert_holders("x trace_pipe a\n", HOLDERS_OF_PIPES, -EBADMSG, NULL);
+        assert_holders("7\n", HOLDERS_OF_PIPES, -EBADMSG, NULL);
+        assert_holders(" 7 trace\n", HOLDERS_OF_PIPES, -EBADMSG, NULL);
+}
+
+Test(inspect, holders_refuse) {
+        const Context context = { .inspect_socket = "socket" }, alone = {};
+        _cleanup_error_ Error error = {}, nobody = {}, none = {};
+        pid_t pid;
+
+        need_root();
+        make_holders();
+        pid = start_server(1, NULL);
+        cr_expect_eq(holders_refuse(&context, HOLDERS_OF_PIPES, "It is read", &error), -EBUSY);
+        end_server(pid);
+        cr_expect_eq(error.code, ERROR_READER_BUSY);
+        cr_expect_str_eq(error.text, "It is read: cat (pid 102), my tool (pid 1) (pid 103); end it first.");
+        cr_expect_eq(holders_refuse(&context, HOLDERS_OF_RING, "It is read", &nobody), -EBUSY);
+        cr_expect_str_eq(nobody.text, "It is read; find it with \"fuser -v /sys/kernel/tracing/trace\" and end it.");
+        cr_expect_eq(holders_refuse(&alone, HOLDERS_OF_PIPES, "It is read", &none), -EBUSY);
+        cr_expect_eq(none.code, ERROR_READER_BUSY);
+}
+
+Test(inspect, only_root) {
+        _cleanup_free_ char *answer = NULL;
+
+        need_root();
+        answer = ask_as(65534, "kallsyms\n", 9, -EINVAL);
+        cr_expect_str_eq(answer, "error Only root is answered, not user 65534.\n");
+}
+
+/* The installed program, on its standard input. */
+Test(inspect, program) {
+        char answer[4096] = {};
+        int fds[2], status;
+        pid_t pid;
+
+        need_root();
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        cr_assert_eq(send(fds[0], "passwords\n", 10, 0), 10);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                (void) dup2(fds[1], STDIN_FILENO);
+                (void) freopen("/dev/null", "w", stderr);
+                (void) execl(INSPECT_PROGRAM, INSPECT_PROGRAM, (char *) NULL);
+                _exit(127);
+        }
+        safe_close(fds[1]);
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+        cr_assert_gt(recv(fds[0], answer, sizeof answer - 1, MSG_WAITALL), 0);
+        cr_expect_str_eq(answer, "error There is no question of that name.\n");
+        safe_close(fds[0]);
 }
 
 Test(inspect, asking) {

@@ -139,12 +139,23 @@ echo nop >"$tracing/current_tracer"
 cat "$tracing/trace_pipe" >/dev/null &
 reader=$!
 wait_for 5 fuser -s "$tracing/trace_pipe"
-refused reader ReaderBusy 'fuser -v' 1 start --driver e1000e
+refused reader ReaderBusy "reads trace_pipe.*: cat \\(pid $reader\\); end it" 1 start --driver e1000e
 kill "$reader"
 wait "$reader" 2>/dev/null
 
 exec 9<"$tracing/per_cpu/cpu0/trace_pipe_raw"
-refused raw-reader ReaderBusy 'fuser -v' 1 start --driver e1000e
+refused raw-reader ReaderBusy "holds a trace pipe.*: [a-z.]+ \\(pid $$\\).*; end it" 1 start --driver e1000e
+exec 9<&-
+
+# The reader unit is of help, but not needed.
+systemctl stop mmiotraced-inspect.socket
+exec 9<"$tracing/per_cpu/cpu0/trace_pipe_raw"
+refused unknown-reader ReaderBusy 'holds a trace pipe.*; find it with "fuser -v' 1 start --driver e1000e
+exec 9<&-
+systemctl start mmiotraced-inspect.socket
+
+exec 9<"$tracing/trace"
+refused trace-open ReaderBusy "has the trace open.*: [a-z.]+ \\(pid $$\\).*; end it" 1 start --driver e1000e
 exec 9<&-
 
 # Without debugfs, below which the kernel mounts it by itself.
