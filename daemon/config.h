@@ -3,7 +3,7 @@
 
 /* The settings of mmiotraced.conf. */
 
-#include "util.h"
+#include "storage.h"
 
 /* How the trace is taken from the kernel. */
 typedef enum CaptureSource {
@@ -16,6 +16,7 @@ typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
         CaptureSource source;   /* [Capture] Source= */
         unsigned seal_level;    /* [Seal] Level= */
+        StorageSettings storage;
 } Config;
 
 #define CONFIG_DEFAULT ((Config) { .seal_level = 6 })
