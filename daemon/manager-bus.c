@@ -6,6 +6,7 @@
 #include "job-bus.h"
 #include "manager-bus.h"
 #include "names.h"
+#include "options-bus.h"
 #include "session-bus.h"
 #include "unit-bus.h"
 
@@ -165,104 +166,6 @@ static int on_load_module(Session *s, const char *module, void *userdata) {
         return unit_bus_load(((Bus *) userdata)->connection, s, module);
 }
 
-static int read_text(sd_bus_message *m, const char *key, size_t max_bytes, bool allow_newline, char **ret, Error *error) {
-        const char *s;
-        int r;
-
-        r = sd_bus_message_read(m, "v", "s", &s);
-        if (r < 0)
-                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a string.", key);
-        if (strlen(s) > max_bytes || !text_is_clean(s, allow_newline))
-                return error_set(error, ERROR_INVALID_ARGUMENTS,
-                                "The option \"%s\" takes at most %zu bytes of text without control characters.", key, max_bytes);
-        free(*ret);
-        *ret = strdup(s);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static int read_boolean(sd_bus_message *m, const char *key, bool *ret, Error *error) {
-        int b;
-
-        if (sd_bus_message_read(m, "v", "b", &b) < 0)
-                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a boolean.", key);
-        *ret = b;
-        return 0;
-}
-
-static int read_keep(sd_bus_message *m, bool *ret_oldest, Error *error) {
-        const char *s;
-
-        if (sd_bus_message_read(m, "v", "s", &s) < 0 || (!streq(s, "newest") && !streq(s, "oldest")))
-                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"keep\" takes \"newest\" or \"oldest\".");
-        *ret_oldest = streq(s, "oldest");
-        return 0;
-}
-
-static int read_start_option(sd_bus_message *m, SessionOptions *o, Error *error) {
-        const char *key;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &key);
-        if (r < 0)
-                return r;
-        if (streq(key, "driver"))
-                return read_text(m, key, DRIVER_NAME_MAX, false, &o->driver, error);
-        if (streq(key, "description"))
-                return read_text(m, key, DESCRIPTION_MAX_BYTES, true, &o->description, error);
-        if (streq(key, "load"))
-                return read_boolean(m, key, &o->load, error);
-        if (streq(key, "rebind"))
-                return read_boolean(m, key, &o->rebind, error);
-        if (streq(key, "stacks"))
-                return read_boolean(m, key, &o->stacks, error);
-        if (streq(key, "keep-raw"))
-                return read_boolean(m, key, &o->keep_raw, error);
-        if (streq(key, "buffer-size"))
-                return sd_bus_message_read(m, "v", "t", &o->buffer_bytes) < 0
-                                ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of bytes (t).", key) : 0;
-        if (streq(key, "expect-events"))
-                return sd_bus_message_read(m, "v", "t", &o->n_expected) < 0
-                                ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of events (t).", key) : 0;
-        if (streq(key, "keep"))
-                return read_keep(m, &o->keep_oldest, error);
-        return error_set(error, ERROR_INVALID_ARGUMENTS,
-                        "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events, "
-                        "keep, stacks and keep-raw.", key);
-}
-
-static int read_start_options(sd_bus_message *m, SessionOptions *ret, Error *error) {
-        _cleanup_session_options_ SessionOptions o = {};
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = read_start_option(m, &o, error);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (isempty(o.driver) && (o.load || o.rebind))
-                return error_set(error, ERROR_INVALID_ARGUMENTS, "To load or rebind a driver, name it.");
-        if (o.load && o.rebind)
-                return error_set(error, ERROR_INVALID_ARGUMENTS,
-                                "A driver is either loaded or rebound: load is for one that is not there yet, rebind for one that "
-                                "has its devices.");
-        if (o.buffer_bytes > 0 && o.n_expected > 0)
-                return error_set(error, ERROR_INVALID_ARGUMENTS,
-                                "The ring's size is given either in bytes or by the number of expected events.");
-        if (o.driver && !*o.driver)
-                o.driver = (free(o.driver), NULL);
-        *ret = o;
-        o = (SessionOptions) {};
-        return sd_bus_message_exit_container(m);
-}
-
 /* A start with rebind waits for logind to say where the caller sits. */
 typedef struct PendingStart {
         Bus *bus;
@@ -327,7 +230,7 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         uid_t uid;
         int r;
 
-        r = read_start_options(m, &options, &error);
+        r = options_bus_read(m, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         r = caller_uid(m, &uid);

@@ -39,8 +39,6 @@ static const struct {
 } strings[] = {
         { "boot_id", offsetof(Session, boot_id) },
         { "result_text", offsetof(Session, result_text) },
-        { "driver", offsetof(Session, options.driver) },
-        { "description", offsetof(Session, options.description) },
         { "module", offsetof(Session, module) },
         { "pci_driver", offsetof(Session, pci_driver) },
         { "driver_version", offsetof(Session, driver_version) },
@@ -97,15 +95,7 @@ int session_save(Session *s, bool durable) {
         if (r >= 0)
                 r = json_add_u64(o, "cpu", s->cpu);
         if (r >= 0)
-                r = json_add_string(o, "keep", s->options.keep_oldest ? "oldest" : "newest");
-        if (r >= 0)
-                r = json_add(o, "stacks", json_object_new_boolean(s->options.stacks));
-        if (r >= 0)
-                r = json_add(o, "keep_raw", json_object_new_boolean(s->options.keep_raw));
-        if (r >= 0)
-                r = json_add(o, "load", json_object_new_boolean(s->options.load));
-        if (r >= 0)
-                r = json_add(o, "rebind", json_object_new_boolean(s->options.rebind));
+                r = session_options_to_json(&s->options, o);
         for (size_t i = 0; i < ELEMENTS(strings) && r >= 0; i++)
                 r = json_add_string(o, strings[i].key, *(char **) ((char *) s + strings[i].offset));
         for (size_t i = 0; i < ELEMENTS(numbers) && r >= 0; i++)
@@ -174,11 +164,9 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
-        s->options.load = json_get_bool(o, "load");
-        s->options.rebind = json_get_bool(o, "rebind");
-        s->options.keep_oldest = streq(json_get_string(o, "keep"), "oldest");
-        s->options.stacks = json_get_bool(o, "stacks");
-        s->options.keep_raw = json_get_bool(o, "keep_raw");
+        r = session_options_from_json(o, &s->options);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTS(strings); i++) {
                 const char *value = json_get_string(o, strings[i].key);
 

@@ -13,13 +13,6 @@
 
 #define MARKS_MAX 10000
 
-void session_options_done(SessionOptions *o) {
-        free(o->driver);
-        free(o->description);
-        free(o->caller_address);
-        *o = (SessionOptions) {};
-}
-
 static void log_state(const Session *s, const char *message_id, int priority) {
         (void) sd_journal_send(
                         "MESSAGE=Session %u is %s%s%s", s->id, session_state_to_string(s->state),
@@ -117,21 +110,13 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                 .marker_fd = -EBADF,
                 .control_fd = -EBADF,
                 .start_realtime_usec = now_realtime_usec(),
-                .options = {
-                        .load = o->load,
-                        .rebind = o->rebind,
-                        .buffer_bytes = o->buffer_bytes,
-                        .n_expected = o->n_expected,
-                        .keep_oldest = o->keep_oldest,
-                        .stacks = o->stacks,
-                        .keep_raw = o->keep_raw || o->stacks,
-                },
         };
         s->boot_id = strdup(m->boot_id);
-        if (!s->boot_id || (o->driver && !(s->options.driver = strdup(o->driver))) ||
-            (o->description && !(s->options.description = strdup(o->description))) ||
-            (o->caller_address && !(s->options.caller_address = strdup(o->caller_address))))
+        if (!s->boot_id)
                 return -ENOMEM;
+        r = session_options_copy(o, &s->options);
+        if (r < 0)
+                return r;
         r = manager_next_session_id(m, &s->id);
         if (r >= 0)
                 r = manager_add_session(m, s);

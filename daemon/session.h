@@ -7,6 +7,7 @@
 #include "drain-pipes.h"
 #include "drain.h"
 #include "error.h"
+#include "session-options.h"
 #include "worker.h"
 
 typedef struct Manager Manager;
@@ -45,20 +46,6 @@ typedef enum SessionResult {
 
 const char *session_result_to_string(SessionResult result);
 SessionResult session_result_from_string(const char *s);
-
-typedef struct SessionOptions {
-        char *driver;           /* NULL: every driver */
-        char *description;
-        bool load, rebind;
-        uint64_t buffer_bytes;  /* 0: from n_expected, else a default that fits the memory */
-        uint64_t n_expected;    /* events; 0: not known */
-        bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
-        bool stacks;            /* record the call stack of each access; implies keep_raw */
-        bool keep_raw;          /* the raw segments go into the archive, beside the log */
-        char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL */
-} SessionOptions;
-void session_options_done(SessionOptions *options);
-#define _cleanup_session_options_ _cleanup_(session_options_done)
 
 typedef struct SessionMark {
         uint64_t realtime_usec, monotonic_usec; /* of the record */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The options of a session as they come over the bus: read, checked, and refused with the reason. */
+
+#include "bus-util.h"
+#include "session-options.h"
+
+/* Reads the a{sv} that follows in the message. */
+int options_bus_read(sd_bus_message *m, SessionOptions *ret, Error *error);

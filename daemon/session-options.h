@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a session was asked to be: by its caller, and on file in session.json. */
+
+#include "json.h"
+
+typedef struct SessionOptions {
+        char *driver;           /* NULL: every driver */
+        char *description;
+        bool load, rebind;
+        uint64_t buffer_bytes;  /* 0: from n_expected, else a default that fits the memory */
+        uint64_t n_expected;    /* events; 0: not known */
+        bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
+        bool stacks;            /* record the call stack of each access; implies keep_raw */
+        bool keep_raw;          /* the raw segments go into the archive, beside the log */
+        char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL; not on file */
+} SessionOptions;
+void session_options_done(SessionOptions *options);
+#define _cleanup_session_options_ _cleanup_(session_options_done)
+
+int session_options_copy(const SessionOptions *options, SessionOptions *ret);
+
+/* Into the members of an object that may have others, and back. */
+int session_options_to_json(const SessionOptions *options, struct json_object *o);
+int session_options_from_json(struct json_object *o, SessionOptions *ret);
