@@ -22,12 +22,17 @@ typedef struct Waiting {
 struct Bus {
         sd_bus *connection;
         Manager *manager;
+        Auth *auth;
         Waiting waiting[WAITING_MAX];
         size_t n_waiting;
 };
 
 Manager *bus_manager(Bus *bus) {
         return bus->manager;
+}
+
+Auth *bus_auth(Bus *bus) {
+        return bus->auth;
 }
 
 static int wait_for(Bus *bus, const Session *s, sd_bus_message *m, bool start) {
@@ -211,17 +216,6 @@ static void on_caller_found(const char *address, void *userdata) {
         sd_bus_error_free(&error);
 }
 
-static int caller_uid(sd_bus_message *m, uid_t *ret) {
-        sd_bus_creds *creds = NULL;
-        int r;
-
-        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, ret);
-        sd_bus_creds_unref(creds);
-        return r;
-}
-
 static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         _cleanup_session_options_ SessionOptions options = {};
         _cleanup_(pending_start_freep) PendingStart *p = NULL;
@@ -233,7 +227,10 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         r = options_bus_read(m, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = caller_uid(m, &uid);
+        r = auth_check(bus->auth, m, AUTH_CAPTURE, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = auth_caller_uid(m, &uid);
         if (r < 0)
                 return r;
         if (!options.rebind)
@@ -260,7 +257,7 @@ static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
 static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Bus *bus = userdata;
 
-        return session_bus_mark(bus->manager->active, m, ret_error);
+        return session_bus_mark(bus, bus->manager->active, m, ret_error);
 }
 
 static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -321,7 +318,7 @@ static int property_disk_usage(sd_bus *connection, const char *path, const char 
         return sd_bus_message_append(reply, "t", manager_disk_usage_bytes(((Bus *) userdata)->manager));
 }
 
-/* Without SD_BUS_VTABLE_UNPRIVILEGED sd-bus itself refuses everybody but root. */
+/* Without SD_BUS_VTABLE_UNPRIVILEGED sd-bus itself refuses everybody but root; with it, the method asks auth.h. */
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", property_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -329,9 +326,12 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ActiveSession", "o", property_active_session, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
-        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start, 0),
-        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop, 0),
-        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark, 0),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("ao", sessions),
                         method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("o", session), 0),
@@ -349,7 +349,9 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
                 return -ENOMEM;
         bus->connection = sd_bus_ref(connection);
         bus->manager = manager;
-        r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
+        r = auth_new(connection, &bus->auth);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
         if (r >= 0)
                 r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, manager_vtable, bus);
         if (r >= 0)
@@ -379,6 +381,7 @@ Bus *bus_free(Bus *bus) {
                 return NULL;
         for (size_t i = 0; i < bus->n_waiting; i++)
                 sd_bus_message_unref(bus->waiting[i].message);
+        auth_free(bus->auth);
         sd_bus_unref(bus->connection);
         free(bus);
         return NULL;

@@ -3,6 +3,7 @@
 
 /* The Manager object on the bus, and the signals and late replies that the manager's hooks ask for. Translation only. */
 
+#include "auth.h"
 #include "bus-util.h"
 #include "manager.h"
 
@@ -12,6 +13,8 @@ typedef struct Bus Bus;
 int bus_new(sd_bus *connection, Manager *manager, Bus **ret);
 Bus *bus_free(Bus *bus);
 DEFINE_CLEANUP(Bus *, bus_free)
+
+Auth *bus_auth(Bus *bus);
 
 /* Answers the call once the session is capturing, or restored: keeps a reference to it until then. */
 int bus_answer_when_started(Bus *bus, Session *session, sd_bus_message *message);

@@ -35,7 +35,7 @@ static int read_mark_options(sd_bus_message *m, uint64_t *ret_usec, Error *error
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int session_bus_mark(Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
+int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         uint64_t usec, caller_usec = 0;
         _cleanup_error_ Error error = {};
         const char *text;
@@ -47,8 +47,12 @@ int session_bus_mark(Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         r = read_mark_options(m, &caller_usec, &error);
         if (r >= 0 && !s)
                 r = no_session(&error);
-        if (r >= 0)
-                r = session_mark(s, text, caller_usec, &usec, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(bus), m, AUTH_MARK, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_mark(s, text, caller_usec, &usec, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         return sd_bus_reply_method_return(m, "t", usec);
@@ -63,6 +67,9 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
                 r = no_session(&error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(bus), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         /* Before the stop, which can end at once. */
         r = session_is_active(s) ? bus_answer_when_stopped(bus, s, m) : 0;
         if (r < 0)
@@ -73,15 +80,16 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         return 1;
 }
 
-static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        return session_bus_mark(userdata, m, ret_error);
+static Bus *session_bus(const Session *s) {
+        return s->manager->hooks.userdata;
 }
 
-/* The Bus that the object belongs to is what the fallback vtable was registered with. */
-static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        Session *s = userdata;
+static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return session_bus_mark(session_bus(userdata), userdata, m, ret_error);
+}
 
-        return session_bus_stop(s->manager->hooks.userdata, s, m, ret_error);
+static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return session_bus_stop(session_bus(userdata), userdata, m, ret_error);
 }
 
 static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -91,8 +99,12 @@ static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *
         int r;
 
         r = bus_read_no_options(m, &error);
-        if (r >= 0)
-                r = session_open_archive(s, &fd, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check(bus_auth(session_bus(s)), m, AUTH_READ, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_open_archive(s, &fd, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         return sd_bus_reply_method_return(m, "sh", s->archive, fd);
@@ -235,10 +247,12 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("ArchivePath", "s", property_archive_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop, 0),
-        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark, 0),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenArchive", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", name, "h", archive),
-                        method_open_archive, 0),
+                        method_open_archive, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

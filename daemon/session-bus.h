@@ -11,6 +11,6 @@ int session_bus_path(const Session *session, char **ret);
 
 /* The bodies that the Manager's methods of the same name share. session NULL: none is running, which is an error, but
  * after those of the arguments. */
-int session_bus_mark(Session *session, sd_bus_message *message, sd_bus_error *ret_error);
+int session_bus_mark(Bus *bus, Session *session, sd_bus_message *message, sd_bus_error *ret_error);
 int session_bus_stop(Bus *bus, Session *session, sd_bus_message *message, sd_bus_error *ret_error);
 Manager *bus_manager(Bus *bus);

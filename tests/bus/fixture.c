@@ -167,6 +167,7 @@ void fixture_done(Fixture *f) {
 
         sd_bus_flush_close_unref(f->client);
         sd_bus_flush_close_unref(f->systemd);
+        sd_bus_flush_close_unref(f->polkit);
         sd_event_unref(f->event);
         for (size_t i = 0; i < ELEMENTS(pids); i++) {
                 if (pids[i] <= 0)
@@ -177,6 +178,7 @@ void fixture_done(Fixture *f) {
         free(f->address);
         strv_free(f->signals);
         strv_free(f->units);
+        strv_free(f->polkit_calls);
         machine_done(&f->machine);
 }
 
@@ -255,6 +257,51 @@ void systemd_end_job(Fixture *f, const char *unit, const char *result) {
         cr_assert_geq(sd_bus_call_method(f->systemd, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                       "org.freedesktop.DBus", "GetId", NULL, NULL, NULL),
                         0);
+}
+
+static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const char *kind, *action, *cancellation;
+        Fixture *f = userdata;
+        uint32_t flags;
+        bool yes;
+
+        cr_assert_geq(sd_bus_message_enter_container(m, 'r', "sa{sv}"), 0);
+        cr_assert_geq(sd_bus_message_read(m, "s", &kind), 0);
+        cr_assert_str_eq(kind, "system-bus-name");
+        cr_assert_geq(sd_bus_message_skip(m, "a{sv}"), 0);
+        cr_assert_geq(sd_bus_message_exit_container(m), 0);
+        cr_assert_geq(sd_bus_message_read(m, "s", &action), 0);
+        cr_assert_geq(sd_bus_message_skip(m, "a{ss}"), 0);
+        cr_assert_geq(sd_bus_message_read(m, "us", &flags, &cancellation), 0);
+        cr_assert(!isempty(cancellation));
+        cr_assert_eq(strv_extend(&f->polkit_calls, action), 0);
+        if (f->polkit_answer == POLKIT_NOTHING)
+                return 1;
+        yes = f->polkit_answer == POLKIT_YES || (f->polkit_answer == POLKIT_PASSWORD && (flags & 1));
+        return sd_bus_reply_method_return(m, "(bba{ss})", yes, !yes && f->polkit_answer == POLKIT_PASSWORD, 0);
+}
+
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        Fixture *f = userdata;
+
+        cr_assert_eq(strv_extend(&f->polkit_calls, "cancel"), 0);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static const sd_bus_vtable polkit_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", method_check_authorization,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("CancelCheckAuthorization", "s", NULL, method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+void fixture_be_polkit(Fixture *f) {
+        f->polkit = connect_bus(f);
+        cr_assert_geq(sd_bus_add_object_vtable(f->polkit, NULL, "/org/freedesktop/PolicyKit1/Authority",
+                                      "org.freedesktop.PolicyKit1.Authority", polkit_vtable, f),
+                        0);
+        cr_assert_geq(sd_bus_request_name(f->polkit, "org.freedesktop.PolicyKit1", 0), 0);
 }
 
 void fixture_run(Fixture *f, uint64_t deadline_usec, const char *what) {

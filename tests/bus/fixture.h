@@ -11,6 +11,14 @@
 
 #define WAIT_USEC (20 * USEC_PER_SEC)
 
+/* What fixture_be_polkit() says to everybody. */
+typedef enum PolkitAnswer {
+        POLKIT_YES,
+        POLKIT_NO,
+        POLKIT_PASSWORD,        /* yes where a person may be asked, and else that one would have to be */
+        POLKIT_NOTHING,         /* it never answers */
+} PolkitAnswer;
+
 typedef struct Fixture {
         Machine machine;
         sd_event *event;
@@ -21,6 +29,10 @@ typedef struct Fixture {
         bool daemon_is_there;
         size_t n_changes;
         char **signals;                 /* "SessionNew PATH", "JobRemoved PATH RESULT", "State PATH STATE" */
+
+        sd_bus *polkit;                 /* the other end of fixture_be_polkit() */
+        PolkitAnswer polkit_answer;
+        char **polkit_calls;            /* the actions that it was asked for, and "cancel" */
 
         const char *seal_program;
         const char *load_result;        /* what systemd says about a unit; "" while it says nothing */
@@ -43,6 +55,9 @@ void daemon_kill(Fixture *fixture, bool with_workers);
 void fixture_be_systemd(Fixture *fixture);
 /* Says how a unit's job ended; returns once the bus has passed it on. */
 void systemd_end_job(Fixture *fixture, const char *unit, const char *result);
+
+/* An authority that permits, as polkit_answer says. Root is never asked for. */
+void fixture_be_polkit(Fixture *fixture);
 
 /* Runs the loop once, or fails at the deadline. */
 void fixture_run(Fixture *fixture, uint64_t deadline_usec, const char *what);

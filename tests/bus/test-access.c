@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who may call what. A method that is added has to be refused to everybody but root, or be named here. */
+/* Who may call what: every method, called by everybody there is. A method that is added has to be in the table. */
 
 #include <grp.h>
+#include <sys/prctl.h>
 
+#include "auth.h"
 #include "fixture.h"
+
+/* daemon and nobody: dbus-daemon lets no one in who is not in /etc/passwd. */
+#define OWNER 1
+#define OTHER 65534
 
 static Fixture fixture;
 
@@ -16,101 +22,283 @@ static void teardown(void) {
         fixture_done(&fixture);
 }
 
-TestSuite(access, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(access, .init = setup, .fini = teardown, .timeout = 120);
 
-/* Methods that everybody may call: they change nothing, and show nothing of what was captured. */
-static const char *const for_everybody[] = { BUS_INTERFACE_MANAGER ".ListSessions" };
+/* In an order in which a session can go through all of them. */
+static const struct {
+        const char *interface, *method, *path;
+        const char *types;              /* arguments: "s" is the text "text", "a{sv}" is empty */
+        const char *action;             /* that polkit is asked for; NULL: everybody may */
+        bool owner_may;                 /* the session's owner is not asked for */
+} methods[] = {
+        { BUS_INTERFACE_MANAGER, "ListSessions", BUS_PATH, "a{sv}", NULL, false },
+        { BUS_INTERFACE_MANAGER, "Start", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
+        { BUS_INTERFACE_MANAGER, "Mark", BUS_PATH, "sa{sv}", AUTH_MARK, true },
+        { BUS_INTERFACE_SESSION, "Mark", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MARK, true },
+        { BUS_INTERFACE_SESSION, "OpenArchive", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_MANAGER, "Stop", BUS_PATH, "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Stop", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
+};
 
-typedef struct Method {
-        const char *path;
-        char interface[128], name[64], types[256];
-        bool privileged;
-} Method;
+/* Calls a method of the table; prints the name of the error, "" without one. */
+_noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool interactive, int out_fd) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        sd_bus *connection = NULL;
+        int r;
+
+        if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+            sd_bus_new(&connection) < 0 || sd_bus_set_address(connection, address) < 0 ||
+            sd_bus_set_bus_client(connection, true) < 0 || sd_bus_negotiate_fds(connection, true) < 0 ||
+            sd_bus_start(connection) < 0)
+                _exit(EXIT_FAILURE);
+        r = sd_bus_message_new_method_call(connection, &m, BUS_NAME, methods[i].path, methods[i].interface,
+                        methods[i].method);
+        for (const char *type = methods[i].types; r >= 0 && *type; type++) {
+                if (*type == 's')
+                        r = sd_bus_message_append(m, "s", "text");
+                else if (startswith(type, "a{sv}")) {
+                        r = sd_bus_message_append(m, "a{sv}", 0);
+                        type += strlen("a{sv}") - 1;
+                } else
+                        r = -EOPNOTSUPP; /* teach this function the new argument */
+        }
+        if (r >= 0)
+                r = sd_bus_message_set_allow_interactive_authorization(m, interactive);
+        if (r >= 0)
+                r = sd_bus_call(connection, m, WAIT_USEC, &e, NULL);
+        dprintf(out_fd, "%s\n", r < 0 ? e.name ?: strerrordesc_np(-r) : "");
+        _exit(EXIT_SUCCESS);
+}
+
+static pid_t call_begin_as(Fixture *f, uid_t uid, size_t i, bool interactive, int *ret_fd) {
+        pid_t pid;
+        int fds[2];
+
+        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                call_as(uid, f->address, i, interactive, fds[1]);
+        }
+        safe_close(fds[1]);
+        *ret_fd = fds[0];
+        return pid;
+}
+
+static int on_output(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        *(bool *) userdata = true;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+/* The name of the error that somebody gets, "" without one. The fixture's polkit answers meanwhile. */
+static const char *result_as(Fixture *f, uid_t uid, size_t i, bool interactive, char *buf, size_t size) {
+        sd_event_source *source = NULL;
+        bool done = false;
+        int fd, status;
+        ssize_t n;
+        pid_t pid;
+
+        pid = call_begin_as(f, uid, i, interactive, &fd);
+        cr_assert_geq(sd_event_add_io(f->event, &source, fd, EPOLLIN | EPOLLHUP, on_output, &done), 0);
+        wait_until(f, done);
+        sd_event_source_unref(source);
+        n = read(fd, buf, size - 1);
+        cr_assert_gt(n, 0, "%s cannot be called as %u", methods[i].method, uid);
+        buf[n] = 0;
+        buf[strcspn(buf, "\n")] = 0;
+        safe_close(fd);
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert_eq(status, 0);
+        return buf;
+}
+
+static bool is_refusal(const char *error) {
+        return streq(error, SD_BUS_ERROR_ACCESS_DENIED) || streq(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
+}
+
+static size_t n_polkit_calls(const Fixture *f) {
+        size_t n = 0;
+
+        STRV_FOREACH(call, f->polkit_calls)
+                n++;
+        return n;
+}
+
+/* Begins a session whose owner is OWNER. */
+static void begin_session(Fixture *f) {
+        char error[128];
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        for (size_t i = 0; i < ELEMENTS(methods); i++)
+                if (streq(methods[i].method, "Start"))
+                        cr_assert_str_eq(result_as(f, OWNER, i, false, error, sizeof error), "");
+        cr_assert_eq(get_number(f, BUS_PATH_SESSION "/_1", BUS_INTERFACE_SESSION, "Owner"), OWNER);
+        strv_free(f->polkit_calls);
+        f->polkit_calls = NULL;
+}
+
+/* All of these are refused with this error, and nothing has changed. */
+static void expect_refusals(Fixture *f, bool interactive, const char *expected, bool asked) {
+        char error[128];
+
+        for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                size_t before = n_polkit_calls(f);
+
+                (void) result_as(f, OTHER, i, interactive, error, sizeof error);
+                cr_assert_str_eq(error, methods[i].action ? expected : "", "%s.%s: \"%s\"", methods[i].interface,
+                                methods[i].method, error);
+                cr_assert_eq(n_polkit_calls(f) - before, asked && methods[i].action ? 1 : 0);
+                if (asked && methods[i].action)
+                        cr_assert_str_eq(f->polkit_calls[before], methods[i].action, "%s", methods[i].method);
+        }
+        assert_session(f, BUS_PATH_SESSION "/_1", "State", "capturing");
+        session_stop(f);
+}
+
+Test(access, polkit_says_no) {
+        begin_session(&fixture);
+        fixture.polkit_answer = POLKIT_NO;
+        expect_refusals(&fixture, true, SD_BUS_ERROR_ACCESS_DENIED, true);
+}
+
+Test(access, a_person_has_to_be_asked) {
+        begin_session(&fixture);
+        fixture.polkit_answer = POLKIT_PASSWORD;
+        expect_refusals(&fixture, false, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, true);
+}
+
+Test(access, without_polkit) {
+        Fixture *f = &fixture;
+
+        begin_session(f);
+        f->polkit = sd_bus_flush_close_unref(f->polkit);
+        expect_refusals(f, true, SD_BUS_ERROR_ACCESS_DENIED, false);
+}
+
+/* Goes through all methods; those that need no permission do not ask for one. */
+static void expect_permitted(Fixture *f, uid_t uid, bool interactive) {
+        char error[128];
+
+        for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                bool asks = uid != 0 && methods[i].action && !(uid == OWNER && methods[i].owner_may);
+                size_t before = n_polkit_calls(f);
+
+                (void) result_as(f, uid, i, interactive, error, sizeof error);
+                cr_assert(!is_refusal(error), "%s.%s: \"%s\"", methods[i].interface, methods[i].method, error);
+                cr_assert_eq(n_polkit_calls(f) - before, asks ? 1 : 0, "%s.%s", methods[i].interface, methods[i].method);
+        }
+        wait_for_session(f, BUS_PATH_SESSION "/_1", "sealed");
+}
+
+Test(access, root) {
+        begin_session(&fixture);
+        fixture.polkit_answer = POLKIT_NO;
+        expect_permitted(&fixture, 0, false);
+}
+
+Test(access, owner) {
+        begin_session(&fixture);
+        expect_permitted(&fixture, OWNER, false);
+}
+
+Test(access, owner_against_polkit) {
+        Fixture *f = &fixture;
+        char error[128];
+
+        begin_session(f);
+        f->polkit_answer = POLKIT_NO;
+        for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                (void) result_as(f, OWNER, i, false, error, sizeof error);
+                cr_assert_eq(is_refusal(error), methods[i].action && !methods[i].owner_may, "%s.%s: \"%s\"",
+                                methods[i].interface, methods[i].method, error);
+        }
+        assert_session(f, BUS_PATH_SESSION "/_1", "Driver", "");
+}
+
+Test(access, other_with_password) {
+        begin_session(&fixture);
+        fixture.polkit_answer = POLKIT_PASSWORD;
+        expect_permitted(&fixture, OTHER, true);
+}
+
+/* Nothing is done for somebody who is not there any more, and nobody is asked for a password for it. */
+Test(access, caller_is_gone) {
+        Fixture *f = &fixture;
+
+        begin_session(f);
+        f->polkit_answer = POLKIT_NOTHING;
+        for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                size_t before = n_polkit_calls(f);
+                pid_t pid;
+                int fd;
+
+                if (!methods[i].action)
+                        continue;
+                pid = call_begin_as(f, OTHER, i, true, &fd);
+                wait_until(f, n_polkit_calls(f) == before + 1);
+                cr_assert_eq(kill(pid, SIGKILL), 0);
+                cr_assert_eq(waitpid(pid, NULL, 0), pid);
+                wait_until(f, n_polkit_calls(f) == before + 2);
+                cr_assert_str_eq(f->polkit_calls[before + 1], "cancel", "%s", methods[i].method);
+                safe_close(fd);
+        }
+        assert_session(f, BUS_PATH_SESSION "/_1", "State", "capturing");
+        session_stop(f);
+}
+
+/* So many questions of one user, and the next one is refused without asking. */
+Test(access, questions_are_limited) {
+        Fixture *f = &fixture;
+        pid_t pids[4];
+        int fds[ELEMENTS(pids)];
+        char error[128];
+
+        begin_session(f);
+        f->polkit_answer = POLKIT_NOTHING;
+        for (size_t i = 0; i < ELEMENTS(pids); i++)
+                pids[i] = call_begin_as(f, OTHER, 1, true, fds + i);
+        wait_until(f, n_polkit_calls(f) == ELEMENTS(pids));
+        cr_assert_str_eq(result_as(f, OTHER, 1, true, error, sizeof error), SD_BUS_ERROR_LIMITS_EXCEEDED);
+        cr_assert_eq(n_polkit_calls(f), ELEMENTS(pids));
+        for (size_t i = 0; i < ELEMENTS(pids); i++) {
+                cr_assert_eq(kill(pids[i], SIGKILL), 0);
+                cr_assert_eq(waitpid(pids[i], NULL, 0), pids[i]);
+                safe_close(fds[i]);
+        }
+        session_stop(f);
+}
 
 /* The methods of our interfaces at a path, out of what sd-bus prints: one element a line. */
-static size_t parse_methods(const char *path, char *xml, Method *ret, size_t n_max) {
-        char interface[128] = "", *state = NULL;
-        Method *m = NULL;
+static size_t count_methods(const char *path, char *xml) {
+        char interface[128] = "", name[64], *state = NULL;
         size_t n = 0;
 
         for (char *line = strtok_r(xml, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
-                char name[64], type[64];
+                bool known = false;
 
                 (void) sscanf(line, " <interface name=\"%127[^\"]\"", interface);
-                if (!startswith(interface, "org.freedesktop.MmioTrace1."))
+                if (!startswith(interface, "org.freedesktop.MmioTrace1.") ||
+                    sscanf(line, " <method name=\"%63[^\"]\"", name) != 1)
                         continue;
-                if (sscanf(line, " <method name=\"%63[^\"]\"", name) == 1) {
-                        cr_assert_lt(n, n_max);
-                        m = ret + n++;
-                        *m = (Method) { .path = path };
-                        memcpy(m->interface, interface, sizeof interface);
-                        memcpy(m->name, name, sizeof m->name);
-                } else if (m && sscanf(line, " <arg type=\"%63[^\"]\"", type) == 1 && strstr(line,
-                                "direction=\"in\""))
-                        (void) stpcpy(m->types + strlen(m->types), type);
-                else if (m && strstr(line, "org.freedesktop.systemd1.Privileged") && strstr(line,
-                                "\"true\""))
-                        m->privileged = true;
-                else if (strstr(line, "</method>"))
-                        m = NULL;
+                n++;
+                for (size_t i = 0; i < ELEMENTS(methods) && !known; i++)
+                        known = streq(methods[i].interface, interface) && streq(methods[i].method, name);
+                cr_assert(known, "%s.%s (%s) is not in the table of who may call it", interface, name, path);
         }
         return n;
 }
 
-/* Calls a method as whoever this process is; the error's name is copied, "" without one. */
-static void call_method(sd_bus *connection, const Method *m, char *error, size_t size) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        int r;
-
-        r = sd_bus_message_new_method_call(connection, &message, BUS_NAME, m->path, m->interface, m->name);
-        if (r >= 0 && streq(m->types, "sa{sv}"))
-                r = sd_bus_message_append(message, m->types, "text", 0);
-        else if (r >= 0 && streq(m->types, "a{sv}"))
-                r = sd_bus_message_append(message, m->types, 0);
-        else if (r >= 0)
-                r = -EOPNOTSUPP; /* teach this function the new method's arguments */
-        if (r >= 0)
-                r = sd_bus_call(connection, message, WAIT_USEC, &e, &reply);
-        (void) snprintf(error, size, "%s", r < 0 ? e.name ?: strerrordesc_np(-r) : "");
-        sd_bus_error_free(&e);
-}
-
-/* In a process of its own, which is nobody: prints what was not as it has to be. */
-_noreturn_ static void call_as_nobody(const char *address, const Method *methods, size_t n, int out_fd) {
-        sd_bus *connection = NULL;
-
-        if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534,
-                        65534) < 0 ||
-                        sd_bus_new(&connection) < 0 || sd_bus_set_address(connection, address) < 0 ||
-                        sd_bus_set_bus_client(connection, true) < 0 || sd_bus_start(connection) < 0) {
-                dprintf(out_fd, "cannot connect as nobody: %m\n");
-                _exit(EXIT_FAILURE);
-        }
-        for (size_t i = 0; i < n; i++) {
-                const Method *m = methods + i;
-                char error[128];
-
-                call_method(connection, m, error, sizeof error);
-                if (!streq(error, m->privileged ? SD_BUS_ERROR_ACCESS_DENIED : ""))
-                        dprintf(out_fd, "%s.%s: \"%s\"\n", m->interface, m->name, error);
-        }
-        _exit(EXIT_SUCCESS);
-}
-
-Test(access, others_are_refused) {
+Test(access, table_is_complete) {
         static const char *const paths[] = { BUS_PATH, BUS_PATH_SESSION "/_1", BUS_PATH_JOB "/_1" };
         Fixture *f = &fixture;
         _cleanup_free_ char *stuck = below(f->machine.tree.root, "stuck");
-        char output[4096] = "";
-        Method methods[32];
-        size_t n = 0, filled = 0;
-        ssize_t l;
-        int fds[2];
-        pid_t pid;
+        size_t n = 0;
 
-        if (geteuid() != 0)
-                cr_skip_test("Not run: only root can become another user.");
         /* So that there is a job to look at. */
         fake_file(&f->machine.tree, "stuck", "#!/bin/sh\nexec tail -f /dev/null\n");
         cr_assert_eq(chmod(stuck, 0755), 0);
@@ -122,28 +310,7 @@ Test(access, others_are_refused) {
                 _cleanup_free_ char *xml = introspect(f, paths[i]);
 
                 cr_assert(strstr(xml, "\"org.freedesktop.MmioTrace1."), "%s", paths[i]);
-                n += parse_methods(paths[i], xml, methods + n, ELEMENTS(methods) - n);
+                n += count_methods(paths[i], xml);
         }
-        cr_assert_geq(n, 7);
-        for (size_t i = 0; i < n; i++) {
-                bool known = false;
-                char full[256];
-
-                (void) snprintf(full, sizeof full, "%s.%s", methods[i].interface, methods[i].name);
-                for (size_t j = 0; j < ELEMENTS(for_everybody); j++)
-                        known = known || streq(full, for_everybody[j]);
-                cr_assert_eq(methods[i].privileged, !known, "%s", full);
-        }
-
-        cr_assert_eq(pipe(fds), 0);
-        pid = fork();
-        cr_assert_geq(pid, 0);
-        if (pid == 0)
-                call_as_nobody(f->address, methods, n, fds[1]);
-        safe_close(fds[1]);
-        while ((l = read(fds[0], output + filled, sizeof output - filled - 1)) > 0)
-                filled += (size_t) l;
-        safe_close(fds[0]);
-        cr_assert_eq(waitpid(pid, NULL, 0), pid);
-        cr_assert_str_eq(output, "");
+        cr_assert_eq(n, ELEMENTS(methods));
 }
