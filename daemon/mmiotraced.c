@@ -34,6 +34,8 @@ int main(int argc, char *argv[]) {
         Context context = {
                 .sys_root = "/sys",
                 .proc_root = "/proc",
+                .boot_dir = "/boot",
+                .lsinitramfs = "/usr/bin/lsinitramfs",
                 .state_dir = directory("STATE_DIRECTORY", "/var/lib/mmiotraced"),
                 .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
                 .seal_program = SEAL_PROGRAM,
