@@ -477,6 +477,16 @@ int metadata_collect(
         return result;
 }
 
+int metadata_save_kernel_log(int dir_fd, const KernelLogExcerpt *excerpt) {
+        static const char none[] = "unavailable: the journal has no messages of the kernel from that boot\n";
+        _cleanup_free_ char *text = NULL;
+        int r, result = 0;
+
+        r = kernel_log_format(excerpt, &text);
+        write_collected(dir_fd, METADATA_KERNEL_LOG, r == -ENODATA ? 0 : r, r == -ENODATA ? none : text, &result);
+        return result;
+}
+
 int metadata_main_device(
                 const char *sys_root, const Driver *driver, char **ret_vendor_device, char **ret_device_name) {
         _cleanup_(pci_device_done) PciDevice device = {};

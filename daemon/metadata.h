@@ -8,6 +8,7 @@
  *      pci_devices     /proc/bus/pci/devices as it is, which pcidev_lines() turns into the head of a log
  *      driver.json     the traced driver, the devices bound to it ("bound": true), and behind them those that it could
  *                      drive; ids and addresses are hexadecimal text, "" is what there is not
+ *      kernel.log      what the kernel said meanwhile, as dmesg(1) prints it, written once the session is over
  *
  * Written before the tracer is armed and again after the session, when the driver is loaded: a machine that dies in
  * between still has the first. What cannot be read is written as "unavailable: REASON" (in driver.json as a member
@@ -16,14 +17,16 @@
  * sys_root, proc_root and module_dir as in driver.h. Loading pci.ids takes some 10 ms: not for the bus loop. */
 
 #include "driver.h"
+#include "kernel-log.h"
 #include "util.h"
 
 #define METADATA_UNAME "uname.txt"
 #define METADATA_LSPCI "lspci.txt"
 #define METADATA_PCI_DEVICES "pci_devices"
 #define METADATA_DRIVER "driver.json"
+#define METADATA_KERNEL_LOG "kernel.log"
 
-/* Writes all four files, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
+/* Writes the first four files, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
  * the first file that cannot be written is, after the others were tried. */
 int metadata_collect(
                 int dir_fd,
@@ -31,6 +34,9 @@ int metadata_collect(
                 const char *proc_root,
                 const char *module_dir,
                 const Driver *driver);
+
+/* Writes the last one. What cannot be read is no error. */
+int metadata_save_kernel_log(int dir_fd, const KernelLogExcerpt *excerpt);
 
 /* The device to name an archive after: the first that is bound, else the first candidate. ret_vendor_device are the
  * eight hexadecimal digits of both ids ("10de1c82"); ret_device_name is its name in pci.ids, NULL where that has none.

@@ -326,12 +326,25 @@ static int find_raw_files(const Folders *folders, RawFiles *l) {
         return r;
 }
 
+/* It was saved when the session ended, if anybody was there then. */
+static int read_kernel_log(char **ret, size_t *ret_bytes) {
+        static const char none[] = "unavailable: it was not saved\n";
+        int r;
+
+        r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_KERNEL_LOG, 32 * MIB, ret, ret_bytes);
+        if (r != -ENOENT)
+                return r;
+        *ret = strdup(none);
+        *ret_bytes = strlen(none);
+        return *ret ? 0 : -ENOMEM;
+}
+
 static int write_archive(const Folders *folders, unsigned level, struct json_object *session, const TraceTotals *totals,
         uint64_t n_lost, char *const *segments, char *const *warnings, Progress *progress, uint64_t *ret_bytes,
         uint64_t *ret_log_bytes) {
-        _cleanup_free_ char *uname = NULL, *lspci = NULL, *metadata = NULL, *description = NULL;
+        _cleanup_free_ char *uname = NULL, *lspci = NULL, *kernel_log = NULL, *metadata = NULL, *description = NULL;
         _cleanup_(raw_files_done) RawFiles raw = {};
-        size_t uname_bytes, lspci_bytes;
+        size_t uname_bytes, lspci_bytes, kernel_log_bytes;
         int r;
 
         r = merge_warnings(session, warnings);
@@ -339,6 +352,8 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
                 r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_UNAME, 64 * KIB, &uname, &uname_bytes);
         if (r >= 0)
                 r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_LSPCI, 16 * MIB, &lspci, &lspci_bytes);
+        if (r >= 0)
+                r = read_kernel_log(&kernel_log, &kernel_log_bytes);
         if (r >= 0)
                 r = summary_metadata(session, totals, n_lost, uname, &metadata);
         if (r >= 0)
@@ -353,6 +368,7 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
                 { "metadata.json", metadata, strlen(metadata) },
                 { "uname.txt", uname, uname_bytes },
                 { "lspci.txt", lspci, lspci_bytes },
+                { METADATA_KERNEL_LOG, kernel_log, kernel_log_bytes },
         };
         return archive_write(folders->dir_fd, SESSION_ARCHIVE,
                         &(ArchiveRequest) {

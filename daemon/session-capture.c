@@ -49,6 +49,7 @@ static StepRequest step_request(const Session *s) {
         return (StepRequest) {
                 .context = s->manager->context,
                 .boot_id = s->manager->boot_id,
+                .session_boot_id = s->boot_id,
                 .runtime_fd = s->manager->runtime_fd,
                 .session_fd = s->dir_fd,
                 .driver = s->options.driver,
@@ -61,6 +62,7 @@ static StepRequest step_request(const Session *s) {
                 .text = streq_ptr(s->source, "text"),
                 .stopping = s->state == SESSION_DRAINING,
                 .stacks = s->options.stacks,
+                .armed_usec = s->arm_monotonic_usec,
                 .started_usec = s->start_realtime_usec,
                 .devices = s->devices,
                 .pci_driver = s->pci_driver,
@@ -140,13 +142,34 @@ void session_restore(Session *s) {
 
         session_set_state(s, SESSION_RESTORING);
         s->worker = worker_free(s->worker);
-        /* What a session knows of the machine is from its own boot, and stays. */
-        if (!streq_ptr(s->boot_id, s->manager->boot_id))
-                request.session_fd = -EBADF;
         r = start_step(s, "restore", step_restore, &request, on_step_line, on_restored, &s->worker);
         if (r < 0) {
                 (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the process that restores the machine");
                 on_restored(&error, s);
+                error_done(&error);
+        }
+}
+
+static void on_post_mortem(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->worker = worker_free(s->worker);
+        if (error)
+                session_warn(s, strempty(error->text));
+        session_seal(s);
+}
+
+void session_post_mortem(Session *s) {
+        StepRequest request = step_request(s);
+        Error error = {};
+        int r;
+
+        /* It has changed a machine that is no more. */
+        manager_release_active(s->manager, s);
+        r = start_step(s, "post-mortem", step_post_mortem, &request, on_step_line, on_post_mortem, &s->worker);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the process that looks for what is left of it");
+                on_post_mortem(&error, s);
                 error_done(&error);
         }
 }

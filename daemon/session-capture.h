@@ -20,3 +20,5 @@ void session_seal(Session *session);
 void session_begin_draining(Session *session);
 /* Puts the machine back, and then has the session sealed. */
 void session_restore(Session *session);
+/* Saves what is left of the boot that the session died with, and then has it sealed. */
+void session_post_mortem(Session *session);

@@ -18,6 +18,7 @@ static const struct {
         size_t offset;
 } numbers[] = {
         { "buffer_bytes", offsetof(Session, buffer_bytes) },
+        { "arm_monotonic_usec", offsetof(Session, arm_monotonic_usec) },
         { "start_realtime_usec", offsetof(Session, start_realtime_usec) },
         { "start_monotonic_usec", offsetof(Session, start_monotonic_usec) },
         { "stop_realtime_usec", offsetof(Session, stop_realtime_usec) },

@@ -109,6 +109,7 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                 .dir_fd = -EBADF,
                 .marker_fd = -EBADF,
                 .control_fd = -EBADF,
+                .arm_monotonic_usec = now_monotonic_usec(),
                 .start_realtime_usec = now_realtime_usec(),
         };
         s->boot_id = strdup(m->boot_id);
@@ -318,9 +319,15 @@ void session_resume(Session *s) {
                 session_begin_draining(s);
                 return;
         }
-        session_set_result(s, RESULT_INTERRUPTED, "The daemon or the machine went down during the session.");
+        if (!streq_ptr(s->boot_id, s->manager->boot_id)) {
+                session_set_result(s, RESULT_INTERRUPTED, "The machine went down during the session.");
+                session_set_state(s, SESSION_INTERRUPTED);
+                session_post_mortem(s);
+                return;
+        }
+        session_set_result(s, RESULT_INTERRUPTED, "The daemon went down during the session.");
         session_set_state(s, SESSION_INTERRUPTED);
-        /* The journal is of the one that is active, if there is one. */
+        /* The undo journal is of the one that is active, if there is one. */
         if (s == s->manager->active)
                 session_restore(s);
         else

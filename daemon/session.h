@@ -72,6 +72,7 @@ typedef struct Session {
         unsigned cpu;           /* the one that records */
         char *online, *offline; /* CPU lists: after arming, and taken down by it */
         uint64_t buffer_bytes;
+        uint64_t arm_monotonic_usec;    /* when it was asked for: before anything was changed */
         uint64_t start_realtime_usec, start_monotonic_usec;
         uint64_t stop_realtime_usec, stop_monotonic_usec;
 

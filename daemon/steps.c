@@ -339,6 +339,56 @@ static void save_last_symbols(FILE *out, const StepRequest *q, const Driver *dri
                                 strerrordesc_np(-r));
 }
 
+static int add_name(char ***names, const char *name) {
+        return isempty(name) || strv_contains(*names, name) ? 0 : strv_extend(names, name);
+}
+
+/* What messages of before the session are to be about. */
+static int list_names(const StepRequest *q, const Driver *driver, char ***ret) {
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        r = add_name(&names, q->driver);
+        if (r >= 0)
+                r = add_name(&names, q->pci_driver);
+        if (r >= 0 && driver)
+                r = add_name(&names, driver->module);
+        STRV_FOREACH(name, driver ? driver->pci_names : NULL)
+                if (r >= 0)
+                        r = add_name(&names, *name);
+        STRV_FOREACH(device, driver ? driver->devices : NULL)
+                if (r >= 0)
+                        r = add_name(&names, *device);
+        STRV_FOREACH(device, q->devices)
+                if (r >= 0)
+                        r = add_name(&names, *device);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+static void warn_unsaved(FILE *out, int r) {
+        if (r < 0)
+                worker_send(out, "WARNING", "The kernel's log could not be saved: %s", strerrordesc_np(-r));
+}
+
+static int save_kernel_log(const StepRequest *q, uint64_t from_usec, const Driver *driver) {
+        _cleanup_close_ int metadata_fd = -EBADF;
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
+        if (r >= 0)
+                r = list_names(q, driver, &names);
+        return r < 0 ? r : metadata_save_kernel_log(metadata_fd, &(KernelLogExcerpt) {
+                        .journal_dir = q->context->journal_dir,
+                        .boot_id = q->session_boot_id,
+                        .from_usec = from_usec,
+                        .names = names,
+        });
+}
+
 int step_restore(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         _cleanup_error_ Error error = {}, ignored = {};
@@ -354,5 +404,15 @@ int step_restore(FILE *out, void *userdata) {
                         worker_send(out, "WARNING", "%s", strempty(ignored.text));
         if (q->session_fd >= 0 && q->stacks)
                 save_last_symbols(out, q, driver);
+        if (q->session_fd >= 0)
+                warn_unsaved(out, save_kernel_log(q, q->armed_usec, driver));
         return worker_send_result(out, r, &error);
+}
+
+int step_post_mortem(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+
+        /* All of it, as nobody knows what it died of. */
+        warn_unsaved(out, save_kernel_log(q, 0, NULL));
+        return 0;
 }

@@ -10,7 +10,8 @@
 
 typedef struct StepRequest {
         const Context *context;
-        const char *boot_id;
+        const char *boot_id;            /* of now */
+        const char *session_boot_id;
         int runtime_fd, session_fd;
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind;
@@ -20,8 +21,9 @@ typedef struct StepRequest {
         bool stopping;                  /* drain: it is to end at once */
         bool text;                      /* drain, tally: the session is captured as text */
         bool stacks;
-        uint64_t started_usec;
-        char *const *devices;           /* bind */
+        uint64_t armed_usec;            /* CLOCK_MONOTONIC */
+        uint64_t started_usec;          /* CLOCK_REALTIME */
+        char *const *devices;           /* of the driver, as far as they are known */
         const char *pci_driver;         /* bind */
         const DrainPipe *pipes;         /* drain, tally */
         size_t n_pipes;
@@ -40,9 +42,10 @@ typedef struct StepRequest {
  *   WARNING.
  * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
  * step_tally: see tally.h. Line: WARNING.
- * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the symbols,
- *   too, for a session with call stacks.
- *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING. */
+ * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's
+ *   log; the symbols, too, for a session with call stacks.
+ *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
+ * step_post_mortem: collects what is left of a boot that has died with the session. */
 int step_arm(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
 int step_look(FILE *out, void *request);
@@ -50,3 +53,4 @@ int step_symbols(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
 int step_tally(FILE *out, void *request);
 int step_restore(FILE *out, void *request);
+int step_post_mortem(FILE *out, void *request);

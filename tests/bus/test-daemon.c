@@ -24,7 +24,7 @@ int main(int argc, char *argv[]) {
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
-                            *runtime_dir = below(argv[1], "run");
+                            *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal");
 
         umask(0077);
         r = daemon_run(&(Context) {
@@ -32,6 +32,7 @@ int main(int argc, char *argv[]) {
                         .sys_root = sys_root,
                         .proc_root = proc_root,
                         .module_dir = argv[2],
+                        .journal_dir = journal_dir,
                         .state_dir = state_dir,
                         .runtime_dir = runtime_dir,
                         .seal_program = argv[3],

@@ -108,7 +108,7 @@ Test(session, whole) {
                         get_number(f, session, BUS_INTERFACE_SESSION, "StartTimestampMonotonic"));
 
         list = fixture_unpack(f, session);
-        cr_assert_str_eq(list, "description.txt\nmetadata.json\nuname.txt\nlspci.txt\nmmiotrace.log\n");
+        cr_assert_str_eq(list, "description.txt\nmetadata.json\nuname.txt\nlspci.txt\nkernel.log\nmmiotrace.log\n");
         assert_unpacked_log(f);
 
         assert_error(manager_call(f, "Stop", "a{sv}", 0), "NotRunning");
@@ -251,11 +251,18 @@ Test(session, drain_outlives_daemon) {
         daemon_stop(f);
 }
 
-/* The journal of another boot is of settings that are gone. */
+/* The undo journal of another boot is of settings that are gone. But the kernel's log of that boot still says what
+ * happened in it. */
 Test(session, cut_by_reboot) {
         Fixture *f = &fixture;
-        _cleanup_free_ char *session = NULL;
+        _cleanup_free_ char *session = NULL, *list = NULL, *kernel_log = NULL;
+        _cleanup_free_ char *journal = below(f->machine.tree.root, "journal/kernel.journal");
+        _cleanup_free_ uint8_t *bytes = NULL;
+        size_t n_bytes;
 
+        test_data_xz("journal/kernel.journal.xz", &bytes, &n_bytes);
+        write_bytes(journal, bytes, n_bytes);
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "11111111-1111-1111-1111-111111111111\n");
         daemon_start(f);
         session = capture(f);
         daemon_kill(f, true);
@@ -268,6 +275,11 @@ Test(session, cut_by_reboot) {
         assert_session(f, session, "Result", "interrupted");
         assert_file(&f->machine, "tracing/per_cpu/cpu0/buffer_size_kb", "4711");
         cr_assert_not(machine_has(&f->machine, "run/undo"));
+        list = fixture_unpack(f, session);
+        kernel_log = machine_read(&f->machine, "unpacked/kernel.log");
+        cr_assert_not_null(strstr(kernel_log, "Linux version 6.1.0 of the boot that died\n"));
+        cr_assert_not_null(strstr(kernel_log, "Call Trace:\n"));
+        cr_assert_null(strstr(kernel_log, "of the next boot"));
         daemon_stop(f);
 }
 
