@@ -125,6 +125,53 @@ int parse_size(const char *s, uint64_t *ret_bytes) {
         return 0;
 }
 
+/* The microseconds that a unit stands for; 0: there is no such unit. */
+static uint64_t span_unit(const char *name, size_t l) {
+        static const struct {
+                const char *name;
+                uint64_t usec;
+        } units[] = {
+                { "", USEC_PER_SEC },
+                { "us", 1 },
+                { "ms", USEC_PER_MSEC },
+                { "s", USEC_PER_SEC },
+                { "sec", USEC_PER_SEC },
+                { "m", 60 * USEC_PER_SEC },
+                { "min", 60 * USEC_PER_SEC },
+                { "h", 3600 * USEC_PER_SEC },
+                { "d", 86400 * USEC_PER_SEC },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(units); i++)
+                if (strlen(units[i].name) == l && memcmp(units[i].name, name, l) == 0)
+                        return units[i].usec;
+        return 0;
+}
+
+int parse_span(const char *s, uint64_t *ret_usec) {
+        static const char digits[] = "0123456789", letters[] = "abcdefghijklmnopqrstuvwxyz";
+        uint64_t sum = 0;
+
+        if (isempty(s))
+                return -EINVAL;
+        while (*s) {
+                size_t n_digits = strspn(s, digits), n_letters = strspn(s + n_digits, letters);
+                uint64_t unit = span_unit(s + n_digits, n_letters), v;
+
+                if (n_digits == 0 || unit == 0)
+                        return -EINVAL;
+                errno = 0;
+                v = strtoull(s, NULL, 10);
+                if (errno > 0 || __builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum))
+                        return -ERANGE;
+                s += n_digits + n_letters;
+                if (*s == ' ' && s[1])
+                        s++;
+        }
+        *ret_usec = sum;
+        return 0;
+}
+
 /* The length of the UTF-8 sequence at s and its code point; 0 if it is not well-formed (RFC 3629 §3). */
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret_code) {
         static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

@@ -136,6 +136,9 @@ int parse_u64(const char *s, uint64_t *ret);
 /* "64M", "1G", "512K", "4096": bytes, powers of 1024; an optional "B" or "iB" may follow. */
 int parse_size(const char *s, uint64_t *ret_bytes);
 
+/* "1s", "500ms", "1min 30s", "10": a time as in systemd.time(7), without fractions; seconds where there is no unit. */
+int parse_span(const char *s, uint64_t *ret_usec);
+
 /* Valid UTF-8 without control characters (C0, DEL, C1); with allow_newline, '\n' and '\t' pass. */
 bool text_is_clean(const char *s, bool allow_newline);
 

@@ -115,6 +115,51 @@ Test(util, parse_size) {
         }
 }
 
+Test(util, parse_span) {
+        static const struct {
+                const char *s;
+                int r;
+                uint64_t usec;
+        } table[] = {
+                { "0", 0, 0 },
+                { "1", 0, 1000000 },
+                { "1s", 0, 1000000 },
+                { "2sec", 0, 2000000 },
+                { "500ms", 0, 500000 },
+                { "7us", 0, 7 },
+                { "3m", 0, 180000000 },
+                { "3min", 0, 180000000 },
+                { "2h", 0, UINT64_C(7200000000) },
+                { "1d", 0, UINT64_C(86400000000) },
+                { "1min 30s", 0, 90000000 },
+                { "1min30s", 0, 90000000 },
+                { "1s 1", 0, 2000000 },
+                { "18446744073709551615us", 0, UINT64_MAX },
+                { "18446744073709551616us", -ERANGE, 0 },
+                { "18446744073709551615us 1us", -ERANGE, 0 },
+                { "18446744073709552s", -ERANGE, 0 },
+                { "", -EINVAL, 0 },
+                { NULL, -EINVAL, 0 },
+                { " 1s", -EINVAL, 0 },
+                { "1s ", -EINVAL, 0 },
+                { "1  s", -EINVAL, 0 },
+                { "s", -EINVAL, 0 },
+                { "-1s", -EINVAL, 0 },
+                { "+1s", -EINVAL, 0 },
+                { "1.5s", -EINVAL, 0 },
+                { "1S", -EINVAL, 0 },
+                { "1 year", -EINVAL, 0 },
+                { "1s\n", -EINVAL, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                uint64_t usec = 4711;
+
+                cr_expect_eq(parse_span(table[i].s, &usec), table[i].r, "\"%s\"", table[i].s ?: "NULL");
+                cr_expect_eq(usec, table[i].r < 0 ? 4711 : table[i].usec, "\"%s\": %" PRIu64, table[i].s ?: "NULL", usec);
+        }
+}
+
 Test(util, text_is_clean) {
         static const struct {
                 const char *s;
