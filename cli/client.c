@@ -54,7 +54,7 @@ void client_say(const Client *c, const char *format, ...) {
         if (c->quiet || c->json != JSON_OFF)
                 return;
         va_start(ap, format);
-        print_line(stdout, "", format, ap);
+        print_line(c->talk, "", format, ap);
         va_end(ap);
 }
 

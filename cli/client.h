@@ -14,7 +14,10 @@ enum {
         EXIT_USAGE = 2,                 /* wrong usage; nothing was asked of the daemon */
         EXIT_NOT_RUNNING = 3,           /* "status" without ID: no session is running */
         EXIT_NO_SESSION = 4,            /* there is no session with that ID */
-        EXIT_EVENTS_LOST = 5,           /* "stop": it went well, but events were lost */
+        EXIT_EVENTS_LOST = 5,           /* "stop", "run": it went well, but events were lost */
+        EXIT_SESSION_FAILED = 125,      /* "run": the session failed, and the command did not */
+        EXIT_CANNOT_RUN = 126,          /* "run": as a shell says it */
+        EXIT_NOT_FOUND = 127,
         EXIT_INTERRUPTED = 130,         /* by a signal, while waiting */
 };
 
@@ -26,7 +29,8 @@ typedef enum JsonMode {
 
 typedef struct Client {
         sd_bus *bus;
-        Terminal terminal;
+        Terminal terminal;              /* of talk */
+        FILE *talk;                     /* what is for people: standard output, unless a command needs that */
         JsonMode json;
         bool quiet;
         bool legend;
@@ -39,6 +43,7 @@ typedef struct Client {
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, force, follow;
+        bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 
 /* Opens the system bus. */

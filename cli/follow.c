@@ -45,7 +45,7 @@ void follow_print_line(const SessionView *v, uint64_t realtime_usec, FILE *f) {
 
 static int show_page(Follow *f) {
         _cleanup_free_ char *text = NULL;
-        Terminal terminal = terminal_detect();
+        Terminal terminal = terminal_detect(STDOUT_FILENO);
         size_t bytes;
         FILE *file = open_memstream(&text, &bytes);
         int r;
@@ -164,7 +164,7 @@ int follow_session(Client *c, const char *id) {
         interrupted = r == -EINTR && !sd_bus_error_is_set(&error);
         screen_leave(&f.screen);
         if (f.live && f.view && (r >= 0 || interrupted)) {
-                c->terminal = terminal_detect();
+                c->terminal = terminal_detect(STDOUT_FILENO);
                 (void) session_page_print(f.view, SESSION_PAGE_ALL, stdout, &c->terminal);
         }
         if (interrupted)

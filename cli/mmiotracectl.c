@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 
 #include "text.h"
@@ -18,6 +19,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  status [ID]              Show the session that is running, or one by its ID\n"
               "  start                    Begin a session; the machine runs on one CPU until\n"
               "                           it is stopped\n"
+              "  run [--] COMMAND…        Begin a session, run the command, and end the session\n"
+              "                           with it; exits as the command does\n"
               "  mark TEXT                Write into the log what is being done\n"
               "  stop                     End the session and restore the machine\n"
               "  list                     List all sessions\n"
@@ -25,7 +28,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           folder, or '-' for standard output\n"
               "  help                     Show this\n"
               "\n"
-              "Options of start:\n"
+              "Options of start and run:\n"
               "     --driver NAME         Driver that is to be watched: its devices are checked\n"
               "                           and described in the archive\n"
               "     --load                Load the driver's module once the capture runs\n"
@@ -63,8 +66,12 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    2  wrong usage\n"
               "    3  status without ID, status --follow: no session is running\n"
               "    4  there is no session with that ID\n"
-              "    5  stop: it went well, but the session lost events\n"
-              "  130  interrupted while waiting; what the daemon was asked for goes on\n",
+              "    5  stop, run: it went well, but the session lost events\n"
+              "  125  run: the session failed; the command was not run, or went well itself\n"
+              "  126  run: the command cannot be run; nothing was started\n"
+              "  127  run: the command was not found; nothing was started\n"
+              "  130  interrupted while waiting; what the daemon was asked for goes on\n"
+              "    *  run: the command's own, 128 more than the number of a signal that ended it\n",
               stdout);
         return EXIT_SUCCESS;
 }
@@ -83,18 +90,20 @@ typedef struct Verb {
         const char *needs;
         VerbOptions options;
         bool without_bus;
+        bool takes_command;                     /* its first argument ends our options: the rest is a command's */
         int (*run)(Client *c, int argc, char *argv[]);
 } Verb;
 
 /* The first one is taken when none is given. */
 static const Verb verbs[] = {
-        { "status", 0, 1, NULL, OPTIONS_STATUS, false, verb_status },
-        { "start", 0, 0, NULL, OPTIONS_START, false, verb_start },
-        { "mark", 1, 1, "one text, in quotes", 0, false, verb_mark },
-        { "stop", 0, 0, NULL, OPTIONS_STOP, false, verb_stop },
-        { "list", 0, 0, NULL, 0, false, verb_list },
-        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, false, verb_export },
-        { "help", 0, 0, NULL, 0, true, verb_help },
+        { "status", 0, 1, NULL, OPTIONS_STATUS, .run = verb_status },
+        { "start", 0, 0, NULL, OPTIONS_START, .run = verb_start },
+        { "run", 1, INT_MAX, "a command", OPTIONS_START, .takes_command = true, .run = verb_run },
+        { "mark", 1, 1, "one text, in quotes", 0, .run = verb_mark },
+        { "stop", 0, 0, NULL, OPTIONS_STOP, .run = verb_stop },
+        { "list", 0, 0, NULL, 0, .run = verb_list },
+        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, .run = verb_export },
+        { "help", 0, 0, NULL, 0, .without_bus = true, .run = verb_help },
 };
 
 static const Verb *find_verb(const char *name) {
@@ -147,10 +156,22 @@ static int parse_json_mode(const char *s, JsonMode *ret) {
         return 0;
 }
 
-/* What there is to do after the options are read: EXIT_SUCCESS and *ret_verb, or the exit status; with
- * EXIT_SUCCESS and no verb everything is done already. ret_options says whose special options were given. */
-static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_verb,
-                VerbOptions *ret_options) {
+/* What was typed: the verb and what follows it, and whose special options were given. */
+typedef struct Arguments {
+        char **words;           /* with room for all of argv, and NULL at the end */
+        int n_words;
+        const Verb *verb;
+        VerbOptions given;
+} Arguments;
+
+static void add_word(Arguments *a, char *word) {
+        if (a->n_words == 0)
+                a->verb = find_verb(word);
+        a->words[a->n_words++] = word;
+}
+
+/* Returns EXIT_SUCCESS, or the exit status; with EXIT_SUCCESS and no verb everything is done already. */
+static int parse_arguments(Client *c, int argc, char *argv[], Arguments *a) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -172,23 +193,28 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 { "force", no_argument, NULL, ARG_FORCE },
                 {},
         };
-        VerbOptions given = 0;
-        const Verb *verb;
+        bool command = false;
         int o;
 
-        while ((o = getopt_long(argc, argv, ":fhjq", options, NULL)) >= 0) {
-                given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
+        /* "-": words come in their order, as the option 1. A command's own options must stay the command's. */
+        while (!command && (o = getopt_long(argc, argv, "-:fhjq", options, NULL)) >= 0) {
+                a->given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
                                 o == ARG_WAIT                    ? OPTIONS_STOP :
                                 o == ARG_FORCE                   ? OPTIONS_EXPORT :
                                 o == 'f'                         ? OPTIONS_STATUS :
                                                                    0;
                 switch (o) {
+                case 1:
+                        command = a->n_words == 1 && a->verb && a->verb->takes_command;
+                        if (!command)
+                                add_word(a, optarg);
+                        break;
                 case 'h':
-                        *ret_verb = NULL;
+                        a->verb = NULL;
                         return verb_help(c, 0, NULL);
                 case ARG_VERSION:
                         puts("mmiotracectl " PROJECT_VERSION);
-                        *ret_verb = NULL;
+                        a->verb = NULL;
                         return EXIT_SUCCESS;
                 case 'f':
                         c->follow = true;
@@ -263,24 +289,27 @@ static int parse_arguments(Client *c, int argc, char *argv[], const Verb **ret_v
                 }
         }
 
-        verb = optind < argc ? find_verb(argv[optind]) : verbs;
-        if (!verb)
-                return fail_verb(c, argv[optind]);
-        *ret_verb = verb;
-        *ret_options = given;
-        return EXIT_SUCCESS;
+        for (int i = command ? optind - 1 : optind; i < argc; i++)
+                add_word(a, argv[i]);
+        if (a->n_words == 0)
+                add_word(a, (char *) verbs->name);
+        return a->verb ? EXIT_SUCCESS : fail_verb(c, a->words[0]);
 }
 
 static int run(Client *c, int argc, char *argv[]) {
-        VerbOptions given = 0;
-        const Verb *verb = NULL;
+        _cleanup_free_ char **words = calloc((size_t) argc + 2, sizeof *words);
+        Arguments a = { .words = words };
+        const Verb *verb;
         int r, n;
 
-        r = parse_arguments(c, argc, argv, &verb, &given);
+        if (!words)
+                return client_fail_errno(c, -ENOMEM, "Cannot read the arguments");
+        r = parse_arguments(c, argc, argv, &a);
+        verb = a.verb;
         if (r != EXIT_SUCCESS || !verb)
                 return r;
 
-        n = argc > optind ? argc - optind - 1 : 0;
+        n = a.n_words - 1;
         if (n < verb->min_arguments || n > verb->max_arguments) {
                 const char *many = n > 0 ? "Too many arguments" : "Something is missing";
 
@@ -289,7 +318,7 @@ static int run(Client *c, int argc, char *argv[]) {
                                         verb->name, verb->needs);
                 return client_fail_usage(c, "See: mmiotracectl help", "%s for '%s'.", many, verb->name);
         }
-        if (given & ~verb->options)
+        if (a.given & ~verb->options)
                 return client_fail_usage(c, "See: mmiotracectl help",
                                 "An option was given that '%s' does not have.", verb->name);
         if (c->load && c->rebind)
@@ -306,18 +335,18 @@ static int run(Client *c, int argc, char *argv[]) {
                 if (r < 0)
                         return client_fail_errno(c, r, "Cannot connect to the system bus");
         }
-        return verb->run(c, n + 1, argv + optind);
+        return verb->run(c, n + 1, words);
 }
 
 int main(int argc, char *argv[]) {
-        Client c = { .begin_usec = now_monotonic_usec(), .legend = true, .ask_password = true };
+        Client c = { .begin_usec = now_monotonic_usec(), .talk = stdout, .legend = true, .ask_password = true };
         int status;
 
         /* Only what characters are and how wide: the words are English everywhere. Where nobody set a
          * locale, as on a serial console, UTF-8 still is what comes from the bus. */
         if (!setlocale(LC_CTYPE, "") || !streq(nl_langinfo(CODESET), "UTF-8"))
                 (void) setlocale(LC_CTYPE, "C.UTF-8");
-        c.terminal = terminal_detect();
+        c.terminal = terminal_detect(STDOUT_FILENO);
 
         status = run(&c, argc, argv);
         client_done(&c);

@@ -48,13 +48,13 @@ static bool terminal_wants_color(bool is_terminal) {
         return !getenv("NO_COLOR") && is_terminal && !terminal_is_dumb();
 }
 
-Terminal terminal_detect(void) {
-        bool is_terminal = isatty(STDOUT_FILENO);
+Terminal terminal_detect(int fd) {
+        bool is_terminal = isatty(fd);
 
         return (Terminal) {
                 .color = terminal_wants_color(is_terminal),
                 .utf8 = streq(nl_langinfo(CODESET), "UTF-8"),
-                .columns = is_terminal ? terminal_columns(STDOUT_FILENO) : 0,
+                .columns = is_terminal ? terminal_columns(fd) : 0,
         };
 }
 

@@ -6,7 +6,7 @@
 
 #include "util.h"
 
-/* Of standard output. Never only colour: what it says stands in words beside it. */
+/* Never only colour: what it says stands in words beside it. */
 typedef struct Terminal {
         bool color;
         bool utf8;              /* the locale's encoding, so the terminal's too */
@@ -21,8 +21,8 @@ typedef enum Style {
         STYLE_BAD,
 } Style;
 
-/* Looks at standard output and at SYSTEMD_COLORS, NO_COLOR, TERM and COLUMNS. setlocale(3) comes before. */
-Terminal terminal_detect(void);
+/* Looks at that descriptor and at SYSTEMD_COLORS, NO_COLOR, TERM and COLUMNS. setlocale(3) comes before. */
+Terminal terminal_detect(int fd);
 
 /* The sequences that begin a style and end it; "" without colour. */
 const char *terminal_style(const Terminal *t, Style style);

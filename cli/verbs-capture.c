@@ -29,8 +29,7 @@ static int append_option(sd_bus_message *m, const char *key, const char *type, c
         return sd_bus_message_close_container(m);
 }
 
-/* Only what was asked for: everything else is the daemon's to choose. */
-static int start_request(const Client *c, sd_bus_message **ret) {
+int start_request(const Client *c, sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *m = NULL;
         const int yes = true;
         int r;
@@ -57,6 +56,8 @@ static int start_request(const Client *c, sd_bus_message **ret) {
                 r = append_option(m, "expect-events", "t", &c->n_expected_events);
         if (r >= 0 && c->keep)
                 r = append_option(m, "keep", "s", c->keep);
+        if (r >= 0 && c->bound)
+                r = append_option(m, "bound", "b", &yes);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r < 0)

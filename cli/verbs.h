@@ -7,9 +7,13 @@
 #include "client.h"
 
 int verb_start(Client *c, int argc, char *argv[]);
+int verb_run(Client *c, int argc, char *argv[]);
 int verb_mark(Client *c, int argc, char *argv[]);
 int verb_stop(Client *c, int argc, char *argv[]);
 
 int verb_status(Client *c, int argc, char *argv[]);
 int verb_list(Client *c, int argc, char *argv[]);
 int verb_export(Client *c, int argc, char *argv[]);
+
+/* The call of Start with the options that were given, and no others: everything else is the daemon's to choose. */
+int start_request(const Client *c, sd_bus_message **ret);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 
+#include "bound-bus.h"
 #include "caller-bus.h"
 #include "job-bus.h"
 #include "manager-bus.h"
@@ -25,6 +27,7 @@ struct Bus {
         Auth *auth;
         Waiting waiting[WAITING_MAX];
         size_t n_waiting;
+        sd_bus_track *bound;    /* who the active session ends with */
 };
 
 Manager *bus_manager(Bus *bus) {
@@ -104,12 +107,17 @@ static void emit_object(Bus *bus, const char *signal, const char *path) {
 static void on_session_added(Session *s, void *userdata) {
         _cleanup_free_ char *path = NULL;
         Bus *bus = userdata;
+        int r;
 
         if (session_bus_path(s, &path) < 0)
                 return;
         (void) sd_bus_emit_object_added(bus->connection, path);
         emit_object(bus, "SessionNew", path);
         emit_manager_changed(bus);
+        r = bound_bus_watch(bus->connection, s, &bus->bound);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Session %u: cannot watch the program that it is bound to: %s", s->id,
+                                strerrordesc_np(-r), "PRIORITY=4", FIELD_SESSION "=%u", s->id, NULL);
 }
 
 static void on_session_changed(Session *s, void *userdata) {
@@ -382,6 +390,7 @@ Bus *bus_free(Bus *bus) {
         for (size_t i = 0; i < bus->n_waiting; i++)
                 sd_bus_message_unref(bus->waiting[i].message);
         auth_free(bus->auth);
+        sd_bus_track_unref(bus->bound);
         sd_bus_unref(bus->connection);
         free(bus);
         return NULL;

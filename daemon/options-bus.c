@@ -27,6 +27,19 @@ static int read_boolean(sd_bus_message *m, const char *key, bool *ret, Error *er
         return 0;
 }
 
+/* Of the name itself the caller has no choice: it is the one that the bus has given it. */
+static int read_bound(sd_bus_message *m, char **ret_name, Error *error) {
+        bool bound = false;
+        int r;
+
+        r = read_boolean(m, "bound", &bound, error);
+        if (r < 0)
+                return r;
+        free(*ret_name);
+        *ret_name = bound ? strdup(sd_bus_message_get_sender(m)) : NULL;
+        return bound && !*ret_name ? -ENOMEM : 0;
+}
+
 static int read_keep(sd_bus_message *m, bool *ret_oldest, Error *error) {
         const char *s;
 
@@ -63,9 +76,11 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
                                 ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of events (t).", key) : 0;
         if (streq(key, "keep"))
                 return read_keep(m, &o->keep_oldest, error);
+        if (streq(key, "bound"))
+                return read_bound(m, &o->bound_to, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
                         "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events, "
-                        "keep, stacks and keep-raw.", key);
+                        "keep, stacks, keep-raw and bound.", key);
 }
 
 int options_bus_read(sd_bus_message *m, SessionOptions *ret, Error *error) {

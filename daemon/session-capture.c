@@ -485,3 +485,13 @@ int session_stop(Session *s, Error *error) {
                                 session_state_to_string(s->state));
         }
 }
+
+void session_caller_gone(Session *s) {
+        Error ignored = {};
+
+        if (s->state > SESSION_CAPTURING)
+                return;
+        session_warn(s, "The program that the session was started for ended without stopping it: so the daemon did.");
+        (void) session_stop(s, &ignored);
+        error_done(&ignored);
+}

@@ -9,6 +9,7 @@ static const struct {
 } strings[] = {
         { "driver", offsetof(SessionOptions, driver) },
         { "description", offsetof(SessionOptions, description) },
+        { "bound_to", offsetof(SessionOptions, bound_to) },
         { NULL, offsetof(SessionOptions, caller_address) },
 };
 

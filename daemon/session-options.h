@@ -15,6 +15,7 @@ typedef struct SessionOptions {
         bool stacks;            /* record the call stack of each access; implies keep_raw */
         bool keep_raw;          /* the raw segments go into the archive, beside the log */
         char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL; not on file */
+        char *bound_to;         /* the name of the program that it ends with; NULL: it outlives every other */
 } SessionOptions;
 void session_options_done(SessionOptions *options);
 #define _cleanup_session_options_ _cleanup_(session_options_done)
