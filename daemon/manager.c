@@ -336,22 +336,16 @@ int manager_load(Manager *m) {
         return 0;
 }
 
-static bool is_sealing(const Manager *m) {
-        for (size_t i = 0; i < m->n_sessions; i++)
-                if (m->sessions[i]->state == SESSION_SEALING)
-                        return true;
-        return m->n_jobs > 0;
-}
-
 void manager_check_quit(Manager *m) {
         bool quiet;
 
         switch (m->quitting) {
         case QUIT_STOP:
-                quiet = !m->active && !is_sealing(m) && !m->restorer;
+                /* Nobody has to wait for xz when the machine is to go down: the next daemon seals. */
+                quiet = !m->active && !m->restorer;
                 break;
         case QUIT_HAND_OVER:
-                /* Arming and restoring are not cut in two; a seal is begun again, and capturing goes on. */
+                /* Arming and restoring are not cut in two, and capturing goes on. */
                 quiet = (!m->active || m->active->state == SESSION_CAPTURING || m->active->state == SESSION_DRAINING) &&
                         !m->restorer;
                 break;
@@ -365,12 +359,8 @@ void manager_check_quit(Manager *m) {
 void manager_quit(Manager *m, bool hand_over) {
         Error ignored = {};
 
-        if (m->quitting != QUIT_NOT) {
-                /* Sealing can be cut short, and is begun again; draining and restoring can not. */
-                if (!m->active && !m->restorer)
-                        (void) sd_event_exit(m->event, 0);
+        if (m->quitting != QUIT_NOT)
                 return;
-        }
         m->quitting = hand_over ? QUIT_HAND_OVER : QUIT_STOP;
         if (m->active && !hand_over)
                 (void) session_stop(m->active, &ignored);

@@ -41,7 +41,7 @@ struct Manager {
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {
                 QUIT_NOT,
-                QUIT_STOP,      /* end what is going on, then leave */
+                QUIT_STOP,      /* end the session that is going on, then leave */
                 QUIT_HAND_OVER, /* leave what can go on without us to the next daemon */
         } quitting;
 };
@@ -77,8 +77,8 @@ void manager_restore_leftovers(Manager *manager);
 /* Removes a session and its files. */
 void manager_drop_session(Manager *manager, Session *session);
 
-/* Ends what is going on and leaves the loop when that is done. A second call leaves at once. With hand_over a session
- * that captures goes on: the next daemon takes it up. */
+/* Ends the session that is going on and leaves the loop when the machine is restored. With hand_over a session that
+ * captures goes on: the next daemon takes it up. What is not sealed by then, the next daemon seals. */
 void manager_quit(Manager *manager, bool hand_over);
 void manager_check_quit(Manager *manager);
 

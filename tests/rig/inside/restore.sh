@@ -100,6 +100,7 @@ systemctl stop mmiotraced || not_ok systemctl-stop "systemctl stop: $?"
 modprobe -r e1000e
 restored systemctl-stop
 [ "$(systemctl is-active mmiotraced)" = inactive ] || not_ok systemctl-stop-state "$(systemctl is-active mmiotraced)"
+systemctl start mmiotraced
 ended systemctl-stop sealed success
 log_has systemctl-stop-log 1000
 

@@ -75,6 +75,12 @@ case_kill() {
     rmmod mmiotrace-test
 }
 
+# Called by wait_for.
+# shellcheck disable=SC2317
+stop_is_sealed() {
+    [ "$(session_property "$path" State)" = sealed ]
+}
+
 # The end of the service is the end of the session.
 case_stop() {
     mmiotracectl -q start || give_up "cannot start the second session"
@@ -91,9 +97,8 @@ case_stop() {
     kmod_stop stop
     check_restored stop
     ls /run/mmiotraced/undo* 2>/dev/null && not_ok stop-undo "an undo journal is left"
-    grep -q '"state": *"sealed"' "$sessions/$(last_session)/session.json" || not_ok stop-sealed "it ended without sealing"
-    # The question starts the daemon again, by D-Bus.
-    [ "$(session_property "$path" State)" = sealed ] || not_ok stop-state "$(session_property "$path" State)"
+    # The question starts the daemon again, by D-Bus, and that one seals.
+    wait_for 120 stop_is_sealed || not_ok stop-state "$(session_property "$path" State)"
     [ "$(session_property "$path" Result)" = success ] || not_ok stop-result "$(session_property "$path" Result)"
     [ "$(session_property "$path" LostEvents)" = 0 ] || not_ok stop-lost "$(session_property "$path" LostEvents)"
     save stop
