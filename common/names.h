@@ -44,6 +44,7 @@
 #define MESSAGE_SESSION_FAILED "6f2f3b1c9d6e4b0fa6a7c3e8d1b2f499"
 #define MESSAGE_EVENTS_LOST "0e9a5f7b4c3d4e1a9c8b7d6f5a4e3c22"
 #define MESSAGE_RESTORED "8a1d2c3b4e5f4a7c9b0e6d5f7c8a9b44"
+#define MESSAGE_JOURNAL_DROPPED "8423ef5d5e174cea94e1b3943fa002b7"
 
 /* The longest mark. The kernel cuts at 1024 (6.1) or 4054 bytes (6.12), far above. */
 #define MARK_MAX_BYTES 512

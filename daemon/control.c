@@ -43,3 +43,28 @@ int read_online_cpus(const char *sys_root, char **ret, CpuSet *ret_set) {
                 *ret = TAKE_PTR(line);
         return 0;
 }
+
+int format_missing_cpus(const CpuSet *before, const CpuSet *now, char **ret) {
+        _cleanup_free_ char *list = NULL;
+        size_t bytes;
+        FILE *f;
+
+        f = open_memstream(&list, &bytes);
+        if (!f)
+                return -ENOMEM;
+        for (unsigned i = 0; i < CPUS_MAX; i++) {
+                unsigned first = i;
+
+                if (!cpu_set_has(before, i) || cpu_set_has(now, i))
+                        continue;
+                while (cpu_set_has(before, i + 1) && !cpu_set_has(now, i + 1))
+                        i++;
+                fprintf(f, "%s%u", ftell(f) > 0 ? "," : "", first);
+                if (i > first)
+                        fprintf(f, "-%u", i);
+        }
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(list);
+        return 0;
+}

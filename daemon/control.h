@@ -11,3 +11,6 @@ int control_write(const char *name, const char *value);
 
 /* sys_root/devices/system/cpu/online, as it is and as a set; either ret may be NULL. */
 int read_online_cpus(const char *sys_root, char **ret, CpuSet *ret_set);
+
+/* The CPUs of before that are not in now, as a list ("1-3,5"); "" if there are none. */
+int format_missing_cpus(const CpuSet *before, const CpuSet *now, char **ret);

@@ -240,6 +240,19 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void on_restorer_line(const char *key, const char *value, void *userdata) {
+        if (streq(key, "DONE"))
+                (void) sd_journal_send("MESSAGE=What an earlier session left is undone: %s", value, "PRIORITY=5",
+                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        else if (streq(key, "DROPPED"))
+                manager_log_dropped_journal();
+}
+
+void manager_log_dropped_journal(void) {
+        (void) sd_journal_send("MESSAGE=The undo journal of an earlier boot is dropped: the settings in it ended with that boot",
+                        "PRIORITY=5", "MESSAGE_ID=" MESSAGE_JOURNAL_DROPPED, NULL);
+}
+
 static void on_leftovers_restored(const Error *error, void *userdata) {
         Manager *m = userdata;
 
@@ -249,9 +262,7 @@ static void on_leftovers_restored(const Error *error, void *userdata) {
                                 strempty(error->text), "PRIORITY=3", NULL);
                 /* One shot: each attempt sets the next one up. */
                 (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
-        } else
-                (void) sd_journal_send("MESSAGE=What an earlier session left changed in the kernel is undone", "PRIORITY=5",
-                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        }
         manager_check_quit(m);
 }
 
@@ -267,6 +278,7 @@ void manager_restore_leftovers(Manager *m) {
                                 .arg = m,
                                 .keep_fds = &m->runtime_fd,
                                 .n_keep_fds = 1,
+                                .line = on_restorer_line,
                                 .done = on_leftovers_restored,
                                 .userdata = m,
                         },

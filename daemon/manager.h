@@ -73,6 +73,7 @@ void manager_release_active(Manager *manager, Session *session);
 
 /* Undoes what the journal says, if there is one and no session is behind it; goes on trying. */
 void manager_restore_leftovers(Manager *manager);
+void manager_log_dropped_journal(void);
 
 /* Removes a session and its files. */
 void manager_drop_session(Manager *manager, Session *session);

@@ -9,6 +9,7 @@
 #include "session-capture.h"
 #include "steps.h"
 #include "tracer.h"
+#include "undo.h"
 
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
 #define DRAIN_DEATHS_MAX 16
@@ -39,6 +40,8 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 session_replace(&s->archive_name, value);
         else if (streq(key, "WARNING"))
                 session_warn(s, value);
+        else if (streq(key, "DROPPED"))
+                manager_log_dropped_journal();
         else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
                 s->cpu = (unsigned) number;
         else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
@@ -431,27 +434,55 @@ void session_begin_draining(Session *s) {
         }
 }
 
-static void on_armed(const Error *error, void *userdata) {
+/* Nothing was captured, and the machine is as it was (error NULL): nothing is left but the folder. */
+static void on_arming_undone(const Error *error, void *userdata) {
+        _cleanup_error_ Error told = {};
         Session *s = userdata;
         Manager *m = s->manager;
+
+        s->worker = worker_free(s->worker);
+        session_set_result(s, RESULT_DRAIN_FAILED, s->start_error.text);
+        if (s->announced)
+                session_set_state(s, SESSION_FAILED);
+        manager_release_active(m, s);
+        (void) error_set(&told, s->start_error.code, "%s%s%s", strempty(s->start_error.text),
+                        error ? " Not all is as before yet, and is tried again: " : "", error ? strempty(error->text) : "");
+        if (error)
+                manager_restore_leftovers(m);
+        tell_started(s, &told);
+        /* Whoever wanted it stopped meanwhile has what was wanted. */
+        m->hooks.stopped(s, error, m->hooks.userdata);
+        manager_drop_session(m, s);
+        manager_check_quit(m);
+}
+
+/* Start is answered when nothing is changed any more, also where the worker was killed. */
+static void undo_arming(Session *s) {
+        StepRequest request = step_request(s);
+
+        s->worker = worker_free(s->worker);
+        /* There is nothing to be described of a session that never began. */
+        request.session_fd = -EBADF;
+        if (!undo_exists(s->manager->runtime_fd)) {
+                on_arming_undone(NULL, s);
+                return;
+        }
+        session_set_state(s, SESSION_RESTORING);
+        if (start_step(s, "restore", step_restore, &request, on_step_line, on_arming_undone, &s->worker) < 0)
+                on_arming_undone(&(Error) { ERROR_FAILED,
+                                (char *) "The process that restores the machine cannot be started; trying again." }, s);
+}
+
+static void on_armed(const Error *error, void *userdata) {
+        Session *s = userdata;
 
         s->worker = worker_free(s->worker);
         if (!error) {
                 session_begin_draining(s);
                 return;
         }
-        /* The worker has undone what it did: nothing is left but the folder. */
-        session_set_result(s, RESULT_DRAIN_FAILED, error->text);
-        if (s->announced)
-                session_set_state(s, SESSION_FAILED);
-        manager_release_active(m, s);
-        /* A worker that was killed, or could not undo all, has left its journal. */
-        manager_restore_leftovers(m);
-        tell_started(s, error);
-        /* Whoever wanted it stopped meanwhile has what was wanted. */
-        m->hooks.stopped(s, NULL, m->hooks.userdata);
-        manager_drop_session(m, s);
-        manager_check_quit(m);
+        fail_start(s, error);
+        undo_arming(s);
 }
 
 int session_start(Session *s, Error *error) {

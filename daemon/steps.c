@@ -202,13 +202,10 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
 }
 
 int step_arm(FILE *out, void *userdata) {
-        const StepRequest *q = userdata;
-        _cleanup_error_ Error error = {}, undo_error = {};
+        _cleanup_error_ Error error = {};
         int r;
 
-        r = arm(q, out, &error);
-        if (r < 0 && tracer_restore(q->context, q->runtime_fd, q->boot_id, &undo_error) < 0)
-                worker_send(out, "WARNING", "%s", undo_error.text);
+        r = arm(userdata, out, &error);
         return worker_send_result(out, r, &error);
 }
 
@@ -393,9 +390,14 @@ int step_restore(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         _cleanup_error_ Error error = {}, ignored = {};
         _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_strv_ char **done = NULL;
         int r;
 
-        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &error);
+        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &done, &error);
+        STRV_FOREACH(sentence, done)
+                worker_send(out, "DONE", "%s", *sentence);
+        if (r == TRACER_JOURNAL_DROPPED)
+                worker_send(out, "DROPPED", "1");
 
         /* With the CPUs back. What is known of the driver from the start stays, if it is gone by now. */
         if (q->session_fd >= 0 &&

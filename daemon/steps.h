@@ -33,7 +33,8 @@ typedef struct StepRequest {
 
 /* Bodies for WorkerSpec.run, with a StepRequest.
  *
- * step_arm: checks everything, then changes the machine; undoes it all if it fails.
+ * step_arm: checks everything, then changes the machine. What it had changed when it fails, or is killed, is in the undo
+ *   journal.
  *   Lines: SOURCE (raw or text), STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
  *   ARCHIVE_NAME.
  * step_bind: gives the devices that were unbound back to their driver.
@@ -44,7 +45,8 @@ typedef struct StepRequest {
  * step_tally: see tally.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's
  *   log; the symbols, too, for a session with call stacks.
- *   Lines: MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
+ *   Lines: DONE (each; a sentence about something that was put back), DROPPED (the undo journal was of another boot),
+ *   MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
  * step_post_mortem: collects what is left of a boot that has died with the session. */
 int step_arm(FILE *out, void *request);
 int step_bind(FILE *out, void *request);

@@ -329,32 +329,6 @@ static int change_ring_size(const Arming *a, unsigned cpu, uint64_t bytes) {
         return r < 0 ? r : resize_ring(a, file, bytes);
 }
 
-/* The CPUs of before that are not in now, as a list ("1-3,5"). */
-static int format_missing(const CpuSet *before, const CpuSet *now, char **ret) {
-        _cleanup_free_ char *list = NULL;
-        size_t bytes;
-        FILE *f;
-
-        f = open_memstream(&list, &bytes);
-        if (!f)
-                return -ENOMEM;
-        for (unsigned i = 0; i < CPUS_MAX; i++) {
-                unsigned first = i;
-
-                if (!cpu_set_has(before, i) || cpu_set_has(now, i))
-                        continue;
-                while (cpu_set_has(before, i + 1) && !cpu_set_has(now, i + 1))
-                        i++;
-                fprintf(f, "%s%u", ftell(f) > 0 ? "," : "", first);
-                if (i > first)
-                        fprintf(f, "-%u", i);
-        }
-        if (fclose(f) != 0)
-                return -ENOMEM;
-        *ret = TAKE_PTR(list);
-        return 0;
-}
-
 static int switch_on(const Arming *a, const CpuSet *before) {
         _cleanup_free_ char *current = NULL;
         CpuSet now;
@@ -377,7 +351,7 @@ static int switch_on(const Arming *a, const CpuSet *before) {
                                 r < 0 ? "?" : current);
         r = read_online_cpus(a->context->sys_root, &a->armed->online, &now);
         if (r >= 0)
-                r = format_missing(before, &now, &a->armed->offline);
+                r = format_missing_cpus(before, &now, &a->armed->offline);
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
         if (cpu_set_count(&now) > 1)

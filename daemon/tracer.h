@@ -39,9 +39,13 @@ typedef struct TracerOptions {
 int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, const TracerOptions *options,
         TracerArmed *ret, Error *error);
 
-/* Undoes what the journal says. Returns 1 if there was something to undo, 0 if not. Goes on after a step that fails,
- * and then keeps the journal, so that it can be tried again. */
-int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, Error *error);
+/* Undoes what the journal says, and looks whether it is so. What the kernel refuses as busy is tried for up to five
+ * seconds. Goes on after a step that fails, and then keeps the journal, so that it can be tried again; what is as it was
+ * is left alone then. done, if not NULL, gets a sentence for each thing that was changed.
+ * Returns 1 if there was a journal, 0 if not, and TRACER_JOURNAL_DROPPED for one of another boot: the settings that it
+ * would undo have ended with that. */
+#define TRACER_JOURNAL_DROPPED 2
+int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, char ***done, Error *error);
 
 /* Copies the files that describe this kernel's ring-buffer pages into a folder. */
 int tracer_copy_formats(int dir_fd, Error *error);

@@ -77,8 +77,6 @@ int undo_load(int runtime_fd, const char *boot_id, Undo *ret) {
                 r = parse_entry(line, boot_id, &entry);
                 if (r == -EBADMSG)
                         continue;
-                if (r == -ESTALE)
-                        return -ENOENT;
                 if (r < 0)
                         return r;
                 grown = reallocarray(undo.entries, undo.n_entries + 1, sizeof(UndoEntry));

@@ -29,7 +29,7 @@ typedef struct Undo {
 /* Appends one entry and waits until it is on file. name may be NULL. */
 int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *name, const char *value);
 
-/* Reads the journal. -ENOENT: there is none, or it is of another boot. Lines cut short by a crash are left out: the
+/* Reads the journal. -ENOENT: there is none. -ESTALE: it is of another boot. Lines cut short by a crash are left out: the
  * change behind such a line was never made. */
 int undo_load(int runtime_fd, const char *boot_id, Undo *ret);
 

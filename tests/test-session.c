@@ -43,7 +43,7 @@ Test(session_state, followers) {
                 "arming capturing", "arming restoring", "arming failed", "arming interrupted",
                 "capturing draining", "capturing interrupted",
                 "draining restoring", "draining interrupted",
-                "restoring sealing", "restoring interrupted",
+                "restoring sealing", "restoring failed", "restoring interrupted",
                 "interrupted restoring", "interrupted sealing", "interrupted interrupted",
                 "sealing sealed", "sealing failed",
         };

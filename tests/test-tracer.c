@@ -5,6 +5,7 @@
 #include "undo.h"
 
 #define BOOT "6a4a62d6-9cd1-4a4a-9c1c-0c29c0a3f7b4"
+#define OTHER_BOOT "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11"
 
 TestSuite(tracer, .fini = test_done);
 TestSuite(tracer_arm, .timeout = 60);
@@ -114,7 +115,7 @@ static void arm(Rig *rig, uint64_t buffer_bytes, TracerArmed *ret) {
 static int restore(Rig *rig) {
         _cleanup_error_ Error error = {};
 
-        return tracer_restore(&rig->context, rig->runtime_fd, BOOT, &error);
+        return tracer_restore(&rig->context, rig->runtime_fd, BOOT, NULL, &error);
 }
 
 static void assert_file(const Rig *rig, const char *path, const char *expected) {
@@ -256,6 +257,73 @@ Test(tracer_arm, warnings) {
         /* Both record, so both rings are sized. */
         assert_file(&rig, "tracing/per_cpu/cpu1/buffer_size_kb", "97559");
         cr_assert_eq(restore(&rig), 1);
+}
+
+/* Whoever asks is told what was changed, and only that. */
+Test(tracer_arm, what_was_done) {
+        _cleanup_strv_ char **done = NULL, **again = NULL;
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        arm(&rig, 0, &armed);
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CPUS, NULL, "0-1"), 0);
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
+        fake_file(&rig.machine.tree, "tracing/tracing_cpumask", "e\n");
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &done, NULL), 1);
+        cr_assert_eq(strv_length(done), 7);
+        cr_assert(strv_contains(done, "CPU 1 was still offline, and was brought online by hand."));
+        cr_assert(strv_contains(done, "mmiotrace is off."));
+        cr_assert(strv_contains(done, "per_cpu/cpu0/buffer_size_kb is 1408 again."));
+        cr_assert(strv_contains(done, "trace_clock is local again."));
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &again, NULL), 0);
+        cr_assert_null(again);
+}
+
+Test(tracer_arm, journal_of_another_boot) {
+        _cleanup_strv_ char **done = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        cr_assert_eq(undo_add(rig.runtime_fd, OTHER_BOOT, UNDO_CONTROL, "tracing_on", "1"), 0);
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &done, NULL), TRACER_JOURNAL_DROPPED);
+        cr_assert_null(done);
+        assert_file(&rig, "tracing/tracing_on", "0");
+        cr_assert_not(undo_exists(rig.runtime_fd));
+}
+
+/* What was written is read again: a value that is not there was not restored. */
+Test(tracer_arm, restoring_is_looked_at) {
+        _cleanup_error_ Error error = {};
+        _cleanup_free_ char *path = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        path = below(rig.tracing_dir, "options/overwrite");
+        cr_assert_eq(unlink(path), 0);
+        /* Takes "0" for its default, which is another number (proc(5)). */
+        cr_assert_eq(symlink("/proc/self/timerslack_ns", path), 0);
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CONTROL, "options/overwrite", "0"), 0);
+        cr_assert_lt(tracer_restore(&rig.context, rig.runtime_fd, BOOT, NULL, &error), 0);
+        cr_assert(strstr(error.text, "did not set it"), "%s", error.text);
+        cr_assert(undo_exists(rig.runtime_fd));
+}
+
+/* A ring may become larger by less than a sub-buffer, and not more. */
+Test(tracer_arm, ring_is_rounded_up) {
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "tracing/per_cpu/cpu0/buffer_size_kb", "1412\n");
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CONTROL, "per_cpu/cpu0/buffer_size_kb", "1408"), 0);
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "1408");
+
+        /* Never sized, so that there is nothing to undo. */
+        fake_file(&rig.machine.tree, "tracing/buffer_size_kb", "7 (expanded: 1408)\n");
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CONTROL, "buffer_size_kb", "1408"), 0);
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "tracing/buffer_size_kb", "7 (expanded: 1408)");
 }
 
 Test(tracer_arm, cpus_come_back) {

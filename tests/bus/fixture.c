@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -206,6 +207,30 @@ void daemon_kill(Fixture *f, bool with_workers) {
         wait_for_group(f->daemon_pid);
         f->daemon_pid = 0;
         wait_until(f, !f->daemon_is_there);
+}
+
+void daemon_kill_worker(Fixture *f, const char *name) {
+        _cleanup_closedir_ DIR *d = opendir("/proc");
+        struct dirent *entry;
+
+        cr_assert_not_null(d);
+        while ((entry = readdir(d))) {
+                _cleanup_free_ char *line = NULL;
+                char path[64], comm[32];
+                int parent, pid;
+                uint64_t number;
+
+                if (parse_u64(entry->d_name, &number) < 0)
+                        continue;
+                (void) snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long) number);
+                if (read_line_at(AT_FDCWD, path, &line) >= 0 &&
+                    sscanf(line, "%d (%31[^)]) %*c %d", &pid, comm, &parent) == 3 && parent == f->daemon_pid &&
+                    streq(comm, name)) {
+                        cr_assert_eq(kill(pid, SIGKILL), 0);
+                        return;
+                }
+        }
+        cr_assert_fail("the daemon has no worker %s", name);
 }
 
 static int emit_job_removed(Fixture *f, const char *unit, const char *result) {

@@ -51,6 +51,9 @@ void daemon_stop(Fixture *fixture);
 /* By SIGKILL; returns once its workers have noticed. With them: the workers die with it. */
 void daemon_kill(Fixture *fixture, bool with_workers);
 
+/* Kills the worker of that name; there has to be one. */
+void daemon_kill_worker(Fixture *fixture, const char *name);
+
 /* A service manager, of which the daemon wants modules loaded. */
 void fixture_be_systemd(Fixture *fixture);
 /* Says how a unit's job ended; returns once the bus has passed it on. */

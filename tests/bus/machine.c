@@ -189,6 +189,14 @@ void machine_release(const Machine *m, const char *path, const char *text) {
         cr_assert_eq(write_all(fd, text, strlen(text)), 0);
 }
 
+int machine_await_stuck(const Machine *m, const char *path) {
+        _cleanup_free_ char *full = below(m->tree.root, path);
+        int fd = open(full, O_WRONLY | O_CLOEXEC);
+
+        cr_assert_geq(fd, 0);
+        return fd;
+}
+
 void machine_record(const Machine *m) {
         _cleanup_free_ uint8_t *pages = NULL;
         size_t bytes;

@@ -42,6 +42,9 @@ void machine_refuse(const Machine *machine, const char *path);
 void machine_block(const Machine *machine, const char *path);
 void machine_release(const Machine *machine, const char *path, const char *text);
 
+/* Returns once somebody is stuck there, and stays so until the descriptor is closed. */
+int machine_await_stuck(const Machine *machine, const char *path);
+
 /* Puts the pages of the sample into the ring. */
 void machine_record(const Machine *machine);
 

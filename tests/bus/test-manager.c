@@ -346,6 +346,35 @@ Test(manager, answers_while_arming) {
         daemon_stop(f);
 }
 
+/* Who gets the answer that the start has failed may rely on it that nothing is changed. */
+Test(manager, arming_is_killed) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine);
+        Call *start;
+        int fd;
+
+        machine_block(&f->machine, "tracing/options/overwrite");
+        daemon_start(f);
+        start = session_begin(f, 0);
+        wait_for_state(f, BUS_PATH, BUS_INTERFACE_MANAGER, "arming");
+        fd = machine_await_stuck(&f->machine, "tracing/options/overwrite");
+        /* The way back begins with what was changed last. */
+        machine_block(&f->machine, "tracing/trace_clock");
+        daemon_kill_worker(f, "arm");
+        safe_close(fd);
+        wait_for_state(f, BUS_PATH, BUS_INTERFACE_MANAGER, "restoring");
+        assert_error(session_start(f, 0), "AlreadyRunning");
+        cr_assert_null(start->reply);
+        machine_release(&f->machine, "tracing/trace_clock", "[local] mono\n");
+        assert_error(call_end(f, start), "ProcessDied");
+        machine_list_clocks(&f->machine);
+        fake_file(&f->machine.tree, "tracing/options/overwrite", "0\n");
+        machine_assert_settings(&f->machine, before);
+        assert_manager(f, "State", "idle");
+        cr_assert_not(machine_has(&f->machine, "state/sessions/1"));
+        daemon_stop(f);
+}
+
 Test(manager, stop_of_a_start_that_fails) {
         Fixture *f = &fixture;
         Call *start, *stop;

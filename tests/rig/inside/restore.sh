@@ -151,4 +151,6 @@ start_by_journal 00000000-0000-0000-0000-000000000000 control tracing_on 0
 systemctl start mmiotraced
 wait_for 30 test ! -e /run/mmiotraced/undo || not_ok old-journal "it is not removed"
 restored old-journal
+journalctl --no-pager -b -u mmiotraced -o cat | grep -q 'undo journal of an earlier boot is dropped' ||
+    not_ok old-journal-note "the journal says nothing of it"
 finish
