@@ -26,6 +26,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  list                     List all sessions\n"
               "  export ID [FILE]         Write the archive of a session to FILE: a file, a\n"
               "                           folder, or '-' for standard output\n"
+              "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
+              "  remove ID…               Remove sessions with all their files\n"
               "  help                     Show this\n"
               "\n"
               "Options of start and run:\n"
@@ -103,6 +105,8 @@ static const Verb verbs[] = {
         { "stop", 0, 0, NULL, OPTIONS_STOP, .run = verb_stop },
         { "list", 0, 0, NULL, 0, .run = verb_list },
         { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, .run = verb_export },
+        { "protect", 1, 2, "an ID, and yes or no", 0, .run = verb_protect },
+        { "remove", 1, INT_MAX, "one ID or several", 0, .run = verb_remove },
         { "help", 0, 0, NULL, 0, .without_bus = true, .run = verb_help },
 };
 

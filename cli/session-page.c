@@ -159,6 +159,11 @@ static void add_archive(Page *p, const SessionView *v) {
         page_add(p, "Archive", STYLE_NONE, "%s", v->archive);
         if (geteuid() == 0 && !isempty(v->archive_path))
                 page_add(p, "Path", STYLE_NONE, "%s", v->archive_path);
+        if (v->export_usec > 0)
+                page_add(p, "Exported", STYLE_NONE, "%s (%s)", FORMAT_TIMESTAMP(v->export_usec),
+                                FORMAT_RELATIVE(v->export_usec, now_realtime_usec()));
+        if (v->is_protected)
+                page_add(p, "Protected", STYLE_NONE, "yes: it cannot be removed");
 }
 
 static void add_next(Page *p, const SessionView *v) {

@@ -50,6 +50,8 @@ static const struct {
         { "Warnings", "as", offsetof(SessionView, warnings), "warnings" },
         { "Archive", "s", offsetof(SessionView, archive), "archive" },
         { "ArchivePath", "s", offsetof(SessionView, archive_path), "archive_path" },
+        { "ExportTimestamp", "t", offsetof(SessionView, export_usec), "export_timestamp_usec" },
+        { "Protected", "b", offsetof(SessionView, is_protected), "protected" },
         { "Job", "o", offsetof(SessionView, job), "job" },
 };
 
@@ -309,6 +311,8 @@ static json_object *member_to_json(const SessionView *v, size_t i) {
                 return json_object_new_uint64(*(const uint32_t *) p);
         if (streq(properties[i].type, "t"))
                 return json_object_new_uint64(*(const uint64_t *) p);
+        if (streq(properties[i].type, "b"))
+                return json_object_new_boolean(*(const int *) p);
         if (streq(properties[i].type, "as"))
                 return strv_to_json(*(char *const *const *) p);
         if (streq(properties[i].type, "a(tts)"))

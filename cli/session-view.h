@@ -18,6 +18,8 @@ typedef struct SessionView {
         uint32_t id, owner, cpu;
         char *state, *result, *result_text;
         char *driver, *module, *driver_version, *description;
+        int is_protected;               /* as a boolean of D-Bus */
+        uint64_t export_usec;           /* when its archive was last exported; 0: never */
         uint64_t start_usec, start_monotonic_usec, stop_usec, stop_monotonic_usec;
         uint64_t events, lost_events, reads, writes, unknown, maps;
         uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;

@@ -35,6 +35,18 @@ static int open_archive(const Client *c, const char *path, sd_bus_error *error, 
         return 0;
 }
 
+/* From now on the daemon may take the session for one that can be had again. If this fails, it just does not; so nobody
+ * is asked for a password for it. */
+static void confirm_export(const Client *c, const char *path) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+
+        if (sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, path, BUS_INTERFACE_SESSION, "ConfirmExport") < 0 ||
+            sd_bus_message_set_allow_interactive_authorization(m, false) < 0 ||
+            sd_bus_message_append(m, "a{sv}", 0) < 0)
+                return;
+        (void) sd_bus_call(c->bus, m, 0, NULL, NULL);
+}
+
 static int print_exported(const Client *c, const char *id, const char *file, uint64_t bytes) {
         _cleanup_json_ json_object *o = NULL;
         uint64_t number = 0;
@@ -129,6 +141,7 @@ int verb_export(Client *c, int argc, char *argv[]) {
                 r = export_to_file(fd, dir_fd, name, c->force, &bytes);
         if (r < 0)
                 return fail_export(c, r, shown ?: name);
+        confirm_export(c, path);
         r = print_exported(c, argv[1], shown, bytes);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
 }

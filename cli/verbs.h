@@ -15,5 +15,8 @@ int verb_status(Client *c, int argc, char *argv[]);
 int verb_list(Client *c, int argc, char *argv[]);
 int verb_export(Client *c, int argc, char *argv[]);
 
+int verb_remove(Client *c, int argc, char *argv[]);
+int verb_protect(Client *c, int argc, char *argv[]);
+
 /* The call of Start with the options that were given, and no others: everything else is the daemon's to choose. */
 int start_request(const Client *c, sd_bus_message **ret);

@@ -26,6 +26,7 @@ static const struct {
         [ERROR_MARK_REFUSED] = { "MarkRefused", EBADF },
         [ERROR_NO_MEMORY] = { "NoMemory", ENOMEM },
         [ERROR_NO_SPACE] = { "NoSpace", ENOSPC },
+        [ERROR_PROTECTED] = { "Protected", EPERM },
         [ERROR_NO_ARCHIVE] = { "NoArchive", ENODATA },
         [ERROR_PROCESS_DIED] = { "ProcessDied", EIO },
         [ERROR_KERNEL] = { "Kernel", EIO },

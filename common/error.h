@@ -31,6 +31,7 @@ typedef enum ErrorCode {
         ERROR_MARK_REFUSED,
         ERROR_NO_MEMORY,
         ERROR_NO_SPACE,
+        ERROR_PROTECTED,                /* the session is not to be removed */
         ERROR_NO_ARCHIVE,
         ERROR_PROCESS_DIED,             /* one of the daemon's own was killed from outside */
         ERROR_KERNEL,                   /* the kernel refused something that it should not have */

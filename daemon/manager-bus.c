@@ -13,9 +13,15 @@
 #include "unit-bus.h"
 
 /* A call whose answer comes later. */
+typedef enum WaitingFor {
+        WAITING_FOR_START,
+        WAITING_FOR_STOP,
+        WAITING_FOR_REMOVAL,
+} WaitingFor;
+
 typedef struct Waiting {
         unsigned session_id;
-        bool start;
+        WaitingFor event;
         sd_bus_message *message;
 } Waiting;
 
@@ -38,31 +44,35 @@ Auth *bus_auth(Bus *bus) {
         return bus->auth;
 }
 
-static int wait_for(Bus *bus, const Session *s, sd_bus_message *m, bool start) {
+static int wait_for(Bus *bus, const Session *s, sd_bus_message *m, WaitingFor event) {
         if (bus->n_waiting == WAITING_MAX)
                 return -ENOBUFS;
-        bus->waiting[bus->n_waiting++] = (Waiting) { s->id, start, sd_bus_message_ref(m) };
+        bus->waiting[bus->n_waiting++] = (Waiting) { s->id, event, sd_bus_message_ref(m) };
         return 1;
 }
 
 int bus_answer_when_started(Bus *bus, Session *s, sd_bus_message *m) {
-        return wait_for(bus, s, m, true);
+        return wait_for(bus, s, m, WAITING_FOR_START);
 }
 
 int bus_answer_when_stopped(Bus *bus, Session *s, sd_bus_message *m) {
-        return wait_for(bus, s, m, false);
+        return wait_for(bus, s, m, WAITING_FOR_STOP);
 }
 
-static void answer(Bus *bus, const Session *s, bool start, const Error *error) {
+int bus_answer_when_removed(Bus *bus, Session *s, sd_bus_message *m) {
+        return wait_for(bus, s, m, WAITING_FOR_REMOVAL);
+}
+
+static void answer(Bus *bus, unsigned session_id, WaitingFor event, const Error *error) {
         _cleanup_free_ char *path = NULL;
 
-        if (session_bus_path(s, &path) < 0)
+        if (bus_path_new(BUS_PATH_SESSION, session_id, &path) < 0)
                 return;
         for (size_t i = 0; i < bus->n_waiting;) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
                 const Waiting *w = bus->waiting + i;
 
-                if (w->session_id != s->id || w->start != start) {
+                if (w->session_id != session_id || w->event != event) {
                         i++;
                         continue;
                 }
@@ -75,7 +85,7 @@ static void answer(Bus *bus, const Session *s, bool start, const Error *error) {
                         (void) bus_error_from(&e, -EIO, error);
                         (void) sd_bus_reply_method_error(m, &e);
                         sd_bus_error_free(&e);
-                } else if (start)
+                } else if (event == WAITING_FOR_START)
                         (void) sd_bus_reply_method_return(m, "o", path);
                 else
                         (void) sd_bus_reply_method_return(m, NULL);
@@ -140,11 +150,15 @@ static void on_session_removed(Session *s, void *userdata) {
 }
 
 static void on_started(Session *s, const Error *error, void *userdata) {
-        answer(userdata, s, true, error);
+        answer(userdata, s->id, WAITING_FOR_START, error);
 }
 
 static void on_stopped(Session *s, const Error *error, void *userdata) {
-        answer(userdata, s, false, error);
+        answer(userdata, s->id, WAITING_FOR_STOP, error);
+}
+
+static void on_removed(unsigned session_id, const Error *error, void *userdata) {
+        answer(userdata, session_id, WAITING_FOR_REMOVAL, error);
 }
 
 static void on_job_added(Job *job, void *userdata) {
@@ -374,6 +388,7 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
                 .session_removed = on_session_removed,
                 .started = on_started,
                 .stopped = on_stopped,
+                .removed = on_removed,
                 .job_added = on_job_added,
                 .job_changed = on_job_changed,
                 .job_removed = on_job_removed,

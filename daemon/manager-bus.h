@@ -16,6 +16,7 @@ DEFINE_CLEANUP(Bus *, bus_free)
 
 Auth *bus_auth(Bus *bus);
 
-/* Answers the call once the session is capturing, or restored: keeps a reference to it until then. */
+/* Answers the call once the session is capturing, or restored, or gone with its files: keeps a reference to it until then. */
 int bus_answer_when_started(Bus *bus, Session *session, sd_bus_message *message);
 int bus_answer_when_stopped(Bus *bus, Session *session, sd_bus_message *message);
+int bus_answer_when_removed(Bus *bus, Session *session, sd_bus_message *message);

@@ -64,10 +64,14 @@ Manager *manager_free(Manager *m) {
                 m->jobs[0]->session->job = NULL;
                 job_free(m->jobs[0]);
         }
+        while (m->n_removals > 0)
+                removal_free(m->removals[0]);
         while (m->n_sessions > 0)
                 session_free(m->sessions[0]);
         free(m->jobs);
         free(m->sessions);
+        free(m->removals);
+        worker_free(m->sweeper);
         worker_free(m->restorer);
         fd_store_done(&m->fd_store);
         safe_close(m->sessions_fd);
@@ -345,6 +349,10 @@ int manager_load(Manager *m) {
                 m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
         manager_restore_leftovers(m);
+        r = removal_sweep(m);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Cannot look for what removed sessions have left: %s", strerrordesc_np(-r),
+                                "PRIORITY=4", NULL);
         return 0;
 }
 

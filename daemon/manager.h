@@ -6,6 +6,7 @@
 #include "context.h"
 #include "fd-store.h"
 #include "job.h"
+#include "removal.h"
 #include "session.h"
 
 /* How the bus side learns what happens. All of them are called from the loop, after the change is complete. */
@@ -15,6 +16,7 @@ typedef struct ManagerHooks {
         void (*session_removed)(Session *session, void *userdata);
         void (*started)(Session *session, const Error *error, void *userdata);  /* error NULL: it is capturing */
         void (*stopped)(Session *session, const Error *error, void *userdata);  /* error NULL: all is as before */
+        void (*removed)(unsigned session_id, const Error *error, void *userdata); /* error NULL: with all its files */
         void (*job_added)(Job *job, void *userdata);
         void (*job_changed)(Job *job, void *userdata);
         void (*job_removed)(Job *job, const char *result, const char *detail, void *userdata);
@@ -37,6 +39,9 @@ struct Manager {
         Job **jobs;
         size_t n_jobs;
         unsigned last_job_id;
+        Removal **removals;
+        size_t n_removals;
+        Worker *sweeper;        /* removes what earlier removals have left */
         Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {

@@ -110,6 +110,59 @@ static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *
         return sd_bus_reply_method_return(m, "sh", s->archive, fd);
 }
 
+static int method_confirm_export(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Session *s = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check(bus_auth(session_bus(s)), m, AUTH_READ, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_confirm_export(s, &error);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_set_protected(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Session *s = userdata;
+        int protect, r;
+
+        r = sd_bus_message_read(m, "b", &protect);
+        if (r < 0)
+                return r;
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_protect(s, protect, &error);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Session *s = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = removal_start(s, "on request", &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        if (bus_answer_when_removed(session_bus(s), s, m) < 0)
+                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "The session is being removed, but too many calls are waiting for an answer.");
+        return 1;
+}
+
 static int property_state(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
@@ -161,7 +214,9 @@ static int property_flag(sd_bus *connection, const char *path, const char *inter
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
 
-        return sd_bus_message_append(reply, "b", streq(property, "Stacks") ? s->options.stacks : s->options.keep_raw);
+        return sd_bus_message_append(reply, "b", streq(property, "Stacks")  ? s->options.stacks :
+                                                 streq(property, "KeepRaw") ? s->options.keep_raw :
+                                                                              s->protected);
 }
 
 static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -245,6 +300,8 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Marks", "a(tts)", property_marks, 0, 0),
         SD_BUS_PROPERTY("Archive", "s", NULL, offsetof(Session, archive), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ArchivePath", "s", property_archive_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ExportTimestamp", "t", NULL, offsetof(Session, export_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Protected", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
@@ -253,6 +310,12 @@ static const sd_bus_vtable session_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenArchive", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", name, "h", archive),
                         method_open_archive, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ConfirmExport", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_confirm_export,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetProtected", SD_BUS_ARGS("b", protect, "a{sv}", options), SD_BUS_NO_RESULT,
+                        method_set_protected, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_remove,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -300,6 +363,6 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
                 return;
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
                         "DriverVersion", "Devices", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
-                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath", "Warnings", "Job",
-                        NULL);
+                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath",
+                        "ExportTimestamp", "Protected", "Warnings", "Job", NULL);
 }

@@ -32,6 +32,7 @@ static const struct {
         { "raw_bytes", offsetof(Session, raw_bytes) },
         { "log_bytes", offsetof(Session, log_bytes) },
         { "archive_bytes", offsetof(Session, archive_bytes) },
+        { "export_realtime_usec", offsetof(Session, export_realtime_usec) },
 };
 
 static const struct {
@@ -97,6 +98,8 @@ int session_save(Session *s, bool durable) {
                 r = json_add_u64(o, "cpu", s->cpu);
         if (r >= 0)
                 r = session_options_to_json(&s->options, o);
+        if (r >= 0)
+                r = json_add(o, "protected", json_object_new_boolean(s->protected));
         for (size_t i = 0; i < ELEMENTS(strings) && r >= 0; i++)
                 r = json_add_string(o, strings[i].key, *(char **) ((char *) s + strings[i].offset));
         for (size_t i = 0; i < ELEMENTS(numbers) && r >= 0; i++)
@@ -165,6 +168,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
+        s->protected = json_get_bool(o, "protected");
         r = session_options_from_json(o, &s->options);
         if (r < 0)
                 return r;

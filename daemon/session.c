@@ -334,6 +334,53 @@ void session_resume(Session *s) {
                 session_seal(s);
 }
 
+static int refuse_while_removing(const Session *s, Error *error) {
+        return s->removing ? error_set(error, ERROR_STATE, "Session %u is being removed.", s->id) : 0;
+}
+
+/* What is not on file does not count: so the caller is told, and nothing has changed. */
+static int save_or_tell(Session *s, Error *error) {
+        int r;
+
+        r = session_save(s, true);
+        if (r < 0)
+                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                                "Cannot write " SESSION_FILE " of session %u", s->id);
+        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+        return 0;
+}
+
+int session_protect(Session *s, bool protect, Error *error) {
+        bool before = s->protected;
+        int r;
+
+        r = refuse_while_removing(s, error);
+        if (r < 0)
+                return r;
+        s->protected = protect;
+        r = save_or_tell(s, error);
+        if (r < 0)
+                s->protected = before;
+        return r;
+}
+
+int session_confirm_export(Session *s, Error *error) {
+        uint64_t before_usec = s->export_realtime_usec;
+        int r;
+
+        if (isempty(s->archive))
+                return error_set(error, ERROR_NO_ARCHIVE, "Session %u has no archive that could have been exported; it is %s.",
+                                s->id, session_state_to_string(s->state));
+        r = refuse_while_removing(s, error);
+        if (r < 0)
+                return r;
+        s->export_realtime_usec = now_realtime_usec();
+        r = save_or_tell(s, error);
+        if (r < 0)
+                s->export_realtime_usec = before_usec;
+        return r;
+}
+
 int session_open_archive(Session *s, int *ret_fd, Error *error) {
         int fd;
 

@@ -101,6 +101,10 @@ typedef struct Session {
         bool resumed;           /* taken up from an earlier daemon; its drain is not ready yet */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
+
+        bool protected;         /* nothing and nobody removes it */
+        bool removing;          /* its files are being removed */
+        uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */
 } Session;
 
 /* Makes the folder and enters the session at the manager, in state checking. */
@@ -131,6 +135,12 @@ void session_resume(Session *session);
 
 /* A read-only descriptor of the sealed archive. */
 int session_open_archive(Session *session, int *ret_fd, Error *error);
+
+/* Against every removal, by request and for want of space. */
+int session_protect(Session *session, bool protect, Error *error);
+
+/* A caller says that it has the archive on a disk of its own. */
+int session_confirm_export(Session *session, Error *error);
 
 /* For sealing, which is a job. */
 void session_seal_done(Session *session, const Error *error);

@@ -420,6 +420,14 @@ Test(session_view, json_of_the_ring) {
         assert_json(&v, "keep", "\"oldest\"");
 }
 
+Test(session_view, json_of_a_flag) {
+        SessionView v = empty_view("sealed");
+
+        assert_json(&v, "protected", "false");
+        v.is_protected = 1;
+        assert_json(&v, "protected", "true");
+}
+
 static void assert_page(const SessionView *v, SessionPagePart parts, const char *expected) {
         _cleanup_free_ char *text = NULL;
         size_t bytes;
@@ -451,6 +459,18 @@ Test(session_page, loss_is_said) {
         assert_page(&v, SESSION_PAGE_COUNTS,
                         "     Events: none\n"
                         "       LOST: 1 event; the trace is not complete\n");
+}
+
+Test(session_page, protection_is_said) {
+        SessionView v = empty_view("sealed");
+
+        v.archive = (char *) "mmiotrace-x.tar.xz";
+        v.archive_bytes = 2048;
+        v.is_protected = 1;
+        assert_page(&v, SESSION_PAGE_ARCHIVE,
+                        "       Size: 2.0K\n"
+                        "    Archive: mmiotrace-x.tar.xz\n"
+                        "  Protected: yes: it cannot be removed\n");
 }
 
 Test(session_page, ring) {

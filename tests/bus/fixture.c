@@ -431,10 +431,14 @@ uint64_t get_number(Fixture *f, const char *path, const char *interface, const c
         sd_bus_message *reply = get(f, path, interface, property, &type);
         uint64_t number = 0;
         uint32_t small;
+        int flag;
 
         if (streq(type, "u")) {
                 cr_assert_geq(sd_bus_message_read(reply, "u", &small), 0);
                 number = small;
+        } else if (streq(type, "b")) {
+                cr_assert_geq(sd_bus_message_read(reply, "b", &flag), 0);
+                number = (uint64_t) flag;
         } else
                 cr_assert_geq(sd_bus_message_read(reply, "t", &number), 0);
         sd_bus_message_unref(reply);

@@ -36,6 +36,9 @@ static const struct {
         { BUS_INTERFACE_MANAGER, "Mark", BUS_PATH, "sa{sv}", AUTH_MARK, true },
         { BUS_INTERFACE_SESSION, "Mark", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MARK, true },
         { BUS_INTERFACE_SESSION, "OpenArchive", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_SESSION, "ConfirmExport", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_SESSION, "SetProtected", BUS_PATH_SESSION "/_1", "ba{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Remove", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_MANAGER, "Stop", BUS_PATH, "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Stop", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
 };
@@ -57,6 +60,8 @@ _noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool in
         for (const char *type = methods[i].types; r >= 0 && *type; type++) {
                 if (*type == 's')
                         r = sd_bus_message_append(m, "s", "text");
+                else if (*type == 'b')
+                        r = sd_bus_message_append(m, "b", false);
                 else if (startswith(type, "a{sv}")) {
                         r = sd_bus_message_append(m, "a{sv}", 0);
                         type += strlen("a{sv}") - 1;
