@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <locale.h>
 
+#include "polkit-agent.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -93,20 +94,21 @@ typedef struct Verb {
         VerbOptions options;
         bool without_bus;
         bool takes_command;                     /* its first argument ends our options: the rest is a command's */
+        bool asks;                              /* polkit may want a password for it */
         int (*run)(Client *c, int argc, char *argv[]);
 } Verb;
 
 /* The first one is taken when none is given. */
 static const Verb verbs[] = {
         { "status", 0, 1, NULL, OPTIONS_STATUS, .run = verb_status },
-        { "start", 0, 0, NULL, OPTIONS_START, .run = verb_start },
-        { "run", 1, INT_MAX, "a command", OPTIONS_START, .takes_command = true, .run = verb_run },
-        { "mark", 1, 1, "one text, in quotes", 0, .run = verb_mark },
-        { "stop", 0, 0, NULL, OPTIONS_STOP, .run = verb_stop },
+        { "start", 0, 0, NULL, OPTIONS_START, .asks = true, .run = verb_start },
+        { "run", 1, INT_MAX, "a command", OPTIONS_START, .takes_command = true, .asks = true, .run = verb_run },
+        { "mark", 1, 1, "one text, in quotes", 0, .asks = true, .run = verb_mark },
+        { "stop", 0, 0, NULL, OPTIONS_STOP, .asks = true, .run = verb_stop },
         { "list", 0, 0, NULL, 0, .run = verb_list },
-        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, .run = verb_export },
-        { "protect", 1, 2, "an ID, and yes or no", 0, .run = verb_protect },
-        { "remove", 1, INT_MAX, "one ID or several", 0, .run = verb_remove },
+        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, .asks = true, .run = verb_export },
+        { "protect", 1, 2, "an ID, and yes or no", 0, .asks = true, .run = verb_protect },
+        { "remove", 1, INT_MAX, "one ID or several", 0, .asks = true, .run = verb_remove },
         { "help", 0, 0, NULL, 0, .without_bus = true, .run = verb_help },
 };
 
@@ -304,6 +306,7 @@ static int run(Client *c, int argc, char *argv[]) {
         _cleanup_free_ char **words = calloc((size_t) argc + 2, sizeof *words);
         Arguments a = { .words = words };
         const Verb *verb;
+        pid_t agent = 0;
         int r, n;
 
         if (!words)
@@ -339,7 +342,11 @@ static int run(Client *c, int argc, char *argv[]) {
                 if (r < 0)
                         return client_fail_errno(c, r, "Cannot connect to the system bus");
         }
-        return verb->run(c, n + 1, words);
+        if (verb->asks && c->ask_password)
+                agent = polkit_agent_start();
+        r = verb->run(c, n + 1, words);
+        polkit_agent_end(agent);
+        return r;
 }
 
 int main(int argc, char *argv[]) {
