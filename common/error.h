@@ -33,6 +33,9 @@ typedef enum ErrorCode {
         ERROR_NO_SPACE,
         ERROR_PROTECTED,                /* the session is not to be removed */
         ERROR_NO_ARCHIVE,
+        ERROR_NO_SUCH_TARGET,
+        ERROR_SUBMIT_FAILED,            /* this time; it is tried again */
+        ERROR_SUBMIT_REFUSED,           /* it would be again */
         ERROR_PROCESS_DIED,             /* one of the daemon's own was killed from outside */
         ERROR_KERNEL,                   /* the kernel refused something that it should not have */
         ERROR_FAILED,                   /* anything else */

@@ -5,10 +5,17 @@
 
 #include "config.h"
 
+#define ATTEMPTS_MAX 1000
+#define RETRY_MAX_SEC (30 * 86400)
+#define TARGETS_MAX 64
+/* inih takes no more than 50 bytes for the name of a section. */
+#define TARGET_NAME_MAX 40
+
 typedef struct Reader {
         FILE *file;
         const char *path;
         unsigned line;
+        bool cut;               /* the line is longer than inih takes */
         Config config;
 } Reader;
 
@@ -17,7 +24,10 @@ static char *read_counted(char *buf, int size, void *stream) {
         Reader *r = stream;
 
         r->line++;
-        return fgets(buf, size, r->file);
+        if (!fgets(buf, size, r->file))
+                return NULL;
+        r->cut = !strchr(buf, '\n') && strlen(buf) == (size_t) size - 1;
+        return buf;
 }
 
 static void warn_line(const Reader *r, const char *what, const char *text) {
@@ -53,6 +63,32 @@ static int parse_level(const char *value, Config *c) {
         return 0;
 }
 
+static int parse_attempts(const char *value, Config *c) {
+        uint64_t n;
+
+        if (parse_u64(value, &n) < 0 || n == 0 || n > ATTEMPTS_MAX)
+                return -EINVAL;
+        c->n_attempts = (unsigned) n;
+        return 0;
+}
+
+static int parse_seconds(const char *value, uint64_t *ret_usec) {
+        uint64_t seconds;
+
+        if (parse_u64(value, &seconds) < 0 || seconds == 0 || seconds > RETRY_MAX_SEC)
+                return -EINVAL;
+        *ret_usec = seconds * USEC_PER_SEC;
+        return 0;
+}
+
+static int parse_retry(const char *value, Config *c) {
+        return parse_seconds(value, &c->retry_usec);
+}
+
+static int parse_retry_max(const char *value, Config *c) {
+        return parse_seconds(value, &c->retry_max_usec);
+}
+
 static const struct {
         const char *section, *key;
         int (*parse)(const char *value, Config *config);
@@ -60,11 +96,78 @@ static const struct {
         { "Capture", "BufferSize", parse_buffer_size },
         { "Capture", "Source", parse_source },
         { "Seal", "Level", parse_level },
+        { "Submit", "Attempts", parse_attempts },
+        { "Submit", "RetrySec", parse_retry },
+        { "Submit", "RetryMaxSec", parse_retry_max },
 };
 
+static bool name_is_valid(const char *name) {
+        return *name && strlen(name) <= TARGET_NAME_MAX &&
+                        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
+}
+
+/* The target of that section, new or begun before. */
+static Target *get_target(Config *c, const char *name) {
+        _cleanup_(target_freep) Target *t = NULL;
+        Target **grown;
+
+        for (size_t i = 0; i < c->n_targets; i++)
+                if (streq(c->targets[i]->name, name))
+                        return c->targets[i];
+        if (!name_is_valid(name) || c->n_targets == TARGETS_MAX || target_new(name, &t) < 0)
+                return NULL;
+        grown = reallocarray(c->targets, c->n_targets + 1, sizeof(Target *));
+        if (!grown)
+                return NULL;
+        c->targets = grown;
+        return c->targets[c->n_targets++] = TAKE_PTR(t);
+}
+
+static void on_target_key(Reader *r, const char *target_name, const char *name, const char *value) {
+        Target *t = get_target(&r->config, target_name);
+        int k;
+
+        if (!t) {
+                warn_line(r, "a target cannot have the name, or is one too many,", target_name);
+                return;
+        }
+        k = target_set(t, name, value);
+        t->broken = t->broken || r->cut;
+        /* The value stays out of the journal: it may be a password in a wrong place. */
+        if (k == -ENOENT)
+                warn_line(r, "unknown key", name);
+        else if (k < 0)
+                warn_line(r, "bad value of", name);
+        else if (r->cut)
+                warn_line(r, "line too long for", name);
+}
+
+/* Only what is whole is used: half a target could send to where nobody is meant to read. */
+static void drop_broken_targets(const char *path, Config *c) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_targets; i++) {
+                _cleanup_error_ Error error = {};
+
+                if (target_check(c->targets[i], &error) >= 0) {
+                        c->targets[n++] = c->targets[i];
+                        continue;
+                }
+                (void) sd_journal_send("MESSAGE=%s: target \"%s\" is not used: %s", path, c->targets[i]->name,
+                                strempty(error.text), "PRIORITY=4", "CONFIG_FILE=%s", path, NULL);
+                target_free(c->targets[i]);
+        }
+        c->n_targets = n;
+}
+
 static int on_key(void *user, const char *section, const char *name, const char *value) {
+        const char *target = startswith(section, "Target ");
         Reader *r = user;
 
+        if (target) {
+                on_target_key(r, target, name, value);
+                return 1;
+        }
         for (size_t i = 0; i < ELEMENTS(keys); i++) {
                 if (!streq(section, keys[i].section) || !streq(name, keys[i].key))
                         continue;
@@ -87,6 +190,22 @@ int config_load(const char *path, Config *ret) {
         if (file && ini_parse_stream(read_counted, &r, on_key, &r) > 0)
                 (void) sd_journal_send("MESSAGE=%s: has lines that are neither sections nor KEY=VALUE, ignoring those", path,
                                 "PRIORITY=4", "CONFIG_FILE=%s", path, NULL);
+        drop_broken_targets(path, &r.config);
         *ret = r.config;
         return 0;
+}
+
+void config_done(Config *c) {
+        for (size_t i = 0; i < c->n_targets; i++)
+                target_free(c->targets[i]);
+        free(c->targets);
+        c->targets = NULL;
+        c->n_targets = 0;
+}
+
+const Target *config_find_target(const Config *c, const char *name) {
+        for (size_t i = 0; i < c->n_targets; i++)
+                if (streq(c->targets[i]->name, name))
+                        return c->targets[i];
+        return NULL;
 }

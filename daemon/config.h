@@ -4,6 +4,7 @@
 /* The settings of mmiotraced.conf. */
 
 #include "storage.h"
+#include "targets.h"
 
 /* How the trace is taken from the kernel. */
 typedef enum CaptureSource {
@@ -16,11 +17,25 @@ typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
         CaptureSource source;   /* [Capture] Source= */
         unsigned seal_level;    /* [Seal] Level= */
+        unsigned n_attempts;    /* [Submit] Attempts= */
+        uint64_t retry_usec, retry_max_usec;    /* [Submit] RetrySec=, RetryMaxSec= */
+        Target **targets;       /* [Target NAME], in the order of the file */
+        size_t n_targets;
         StorageSettings storage;
 } Config;
 
-#define CONFIG_DEFAULT ((Config) { .seal_level = 6 })
+#define CONFIG_DEFAULT ((Config) {              \
+        .seal_level = 6,                        \
+        .n_attempts = 10,                       \
+        .retry_usec = 30 * USEC_PER_SEC,        \
+        .retry_max_usec = 3600 * USEC_PER_SEC,  \
+})
 
 /* Reads the file over the defaults; one that is not there is fine. What it does not understand it says in the journal,
  * with file and line, and leaves at the default: a bad line must not keep a machine from being restored. */
 int config_load(const char *path, Config *ret);
+void config_done(Config *config);
+#define _cleanup_config_ _cleanup_(config_done)
+
+/* NULL: there is none of that name. */
+const Target *config_find_target(const Config *config, const char *name);

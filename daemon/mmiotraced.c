@@ -64,5 +64,7 @@ int main(int argc, char *argv[]) {
         if (r < 0)
                 (void) sd_journal_send("MESSAGE=Cannot read " CONFIG_FILE ", using the defaults: %s", strerrordesc_np(-r),
                                 "PRIORITY=4", NULL);
-        return daemon_run(&context) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = daemon_run(&context);
+        config_done(&context.config);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -63,3 +63,52 @@ Test(config, junk) {
         assert_config(long_line, MIB, 5);
         free(long_line);
 }
+
+static void assert_submit(const char *text, unsigned n_attempts, uint64_t retry_sec, uint64_t retry_max_sec) {
+        _cleanup_config_ Config config = load(text);
+
+        cr_assert_eq(config.n_attempts, n_attempts, "%s", text);
+        cr_assert_eq(config.retry_usec, retry_sec * USEC_PER_SEC, "%s", text);
+        cr_assert_eq(config.retry_max_usec, retry_max_sec * USEC_PER_SEC, "%s", text);
+}
+
+Test(config, submit) {
+        assert_submit("", 10, 30, 3600);
+        assert_submit("[Submit]\nAttempts=3\nRetrySec=1\nRetryMaxSec=7\n", 3, 1, 7);
+        assert_submit("[Submit]\nAttempts=0\nRetrySec=0\nRetryMaxSec=1d\n", 10, 30, 3600);
+}
+
+/* One that is not whole is not there. */
+Test(config, targets) {
+        static const char sections[] =
+                        "[Target lab]\nURL=https://a.example/in/\nHeader=X-A: 1\nHeader=X-B: 2\n"
+                        "[Target half]\nMethod=post\n"
+                        "[Target typo]\nURL=https://b.example/in/\nCaFile=/etc/ssl/lab.pem\n"
+                        "[Target a name]\nURL=https://c.example/in/\n"
+                        "[Target mail-2.x]\nURL=smtps://d.example\nFrom=a@d.example\nTo=b@d.example\n"
+                        "[Target lab]\nTimeoutSec=5\n";
+        _cleanup_config_ Config config = load(sections);
+
+        cr_assert_eq(config.n_targets, 2);
+        cr_assert_str_eq(config.targets[0]->name, "lab");
+        cr_assert_str_eq(config.targets[1]->name, "mail-2.x");
+        cr_assert_eq(config.targets[0]->timeout_usec, 5 * USEC_PER_SEC);
+        cr_assert_eq(strv_length(config.targets[0]->headers), 2);
+        cr_assert_eq(config_find_target(&config, "lab"), config.targets[0]);
+        cr_assert_null(config_find_target(&config, "half"));
+        cr_assert_null(config_find_target(&config, "typo"));
+}
+
+/* The library cuts long lines, and an address that was cut is another address. */
+Test(config, target_with_long_line) {
+        _cleanup_free_ char *text = NULL;
+        char path[300];
+
+        memset(path, 'x', sizeof path - 1);
+        path[sizeof path - 1] = 0;
+        cr_assert(asprintf(&text, "[Target lab]\nURL=https://a.example/%s/\n[Target next]\nURL=https://a.example/\n", path) > 0);
+        _cleanup_config_ Config config = load(text);
+
+        cr_assert_eq(config.n_targets, 1);
+        cr_assert_str_eq(config.targets[0]->name, "next");
+}
