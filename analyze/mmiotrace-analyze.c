@@ -7,9 +7,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <sys/stat.h>
 
 #include "detail.h"
 #include "pcidev.h"
+#include "segment-file.h"
 #include "trace.h"
 
 enum {
@@ -17,13 +19,16 @@ enum {
 };
 
 static void help(FILE *f) {
-        fputs("mmiotrace-analyze decode --formats DIR [OPTION…] CPUN.raw…\n"
+        fputs("mmiotrace-analyze decode --formats DIR [OPTION…] CPUN.raw…|FOLDER\n"
               "\n"
               "Reads captured mmiotrace traces, without the kernel or the machine they came from.\n"
               "\n"
               "Verbs:\n"
               "  decode FILE…         Write raw ring-buffer pages as the kernel's text log;\n"
-              "                       a file's name says its CPU: cpu0.raw, cpu1-000002.raw\n"
+              "                       a file's name says its CPU: cpu0.raw, cpu1-000002.raw;\n"
+              "                       it may be compressed: cpu1-000002.raw.xz\n"
+              "  decode FOLDER        The same with all cpuN-NNNNNN.raw of a folder, and with\n"
+              "                       what its cpuN.loss say of lost events\n"
               "\n"
               "Options:\n"
               "     --formats DIR     Folder with header_page and the format files of the\n"
@@ -48,7 +53,7 @@ typedef struct Arguments {
         bool verbose;
 } Arguments;
 
-/* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw". */
+/* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw", "cpu3-000001.raw.xz". */
 static int cpu_of_file(const char *path, unsigned *ret) {
         _cleanup_free_ char *copy = strdup(path);
         const char *p, *end;
@@ -62,7 +67,7 @@ static int cpu_of_file(const char *path, unsigned *ret) {
         end = p + strspn(p, "0123456789");
         if (*end == '-')
                 end += 1 + strspn(end + 1, "0123456789");
-        if (!streq(end, ".raw"))
+        if (!streq(end, ".raw") && !streq(end, ".raw" SEGMENT_FILE_SUFFIX))
                 return -EINVAL;
         *ret = cpu;
         return 0;
@@ -119,6 +124,9 @@ static void print_summary(const TraceTotals *t, bool verbose) {
                 fprintf(stderr, " (%" PRIu64 " of them without a count: more were lost)", t->n_gaps_uncounted);
         if (t->n_torn_pages > 0)
                 fprintf(stderr, ", %" PRIu64 " torn page%s", t->n_torn_pages, t->n_torn_pages == 1 ? "" : "s");
+        if (t->n_damaged_segments > 0)
+                fprintf(stderr, ", %" PRIu64 " damaged file%s: more is missing", t->n_damaged_segments,
+                        t->n_damaged_segments == 1 ? "" : "s");
         if (verbose)
                 fprintf(stderr, ", %" PRIu64 " with a call stack", t->n_stacks);
         fputc('\n', stderr);
@@ -143,21 +151,70 @@ static int load_symbols(const Arguments *args, Symbols **ret) {
         return r;
 }
 
+/* Returns the exit status of the program if it cannot go on, else 0. */
+static int add_folder(Trace *trace, const char *path, int *ret_fd) {
+        int r;
+
+        *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = *ret_fd < 0 ? -errno : trace_add_folder(trace, *ret_fd);
+        if (r < 0) {
+                errno = -r;
+                warn("cannot read the folder %s", path);
+                return EXIT_FAILURE;
+        }
+        if (r == 0) {
+                warnx("%s: no file there has a name like cpu0-000000.raw", path);
+                return EXIT_FAILURE;
+        }
+        return 0;
+}
+
+static int add_files(Trace *trace, char **files) {
+        for (char **f = files; *f; f++) {
+                unsigned cpu;
+                int r;
+
+                r = cpu_of_file(*f, &cpu);
+                if (r == -EINVAL) {
+                        warnx("%s: the name does not say the CPU; call it cpuN.raw", *f);
+                        return EXIT_USAGE;
+                }
+                /* Opened later, in the order of time: a missing file is better said before the first line. */
+                if (r >= 0 && access(*f, R_OK) < 0)
+                        r = -errno;
+                if (r >= 0)
+                        r = trace_add_segment(trace, cpu, AT_FDCWD, *f);
+                if (r < 0) {
+                        errno = -r;
+                        warn("cannot read %s", *f);
+                        return EXIT_FAILURE;
+                }
+        }
+        return 0;
+}
+
+static bool is_folder(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) >= 0 && S_ISDIR(st.st_mode);
+}
+
 static int decode(const Arguments *args, char **files) {
+        _cleanup_close_ int folder_fd = -EBADF;
         _cleanup_(symbols_freep) Symbols *symbols = NULL;
         _cleanup_(trace_freep) Trace *trace = NULL;
         _cleanup_close_ int formats_fd = -EBADF;
         _cleanup_fclose_ FILE *opened = NULL;
         FILE *out = stdout;
         RingFormat format;
-        int r;
+        int r, status;
 
         if (!args->formats) {
                 warnx("decode needs --formats DIR: the format files of the kernel that made the pages");
                 return EXIT_USAGE;
         }
         if (!*files) {
-                warnx("decode needs at least one raw file");
+                warnx("decode needs at least one raw file, or a folder of them");
                 return EXIT_USAGE;
         }
         if (!args->verbose && (args->kallsyms || args->modules)) {
@@ -178,20 +235,9 @@ static int decode(const Arguments *args, char **files) {
         r = trace_new(&format, &trace);
         if (r >= 0)
                 trace_set_stacks(trace, args->verbose);
-        for (char **f = files; *f && r >= 0; f++) {
-                unsigned cpu;
-
-                r = cpu_of_file(*f, &cpu);
-                if (r == -EINVAL) {
-                        warnx("%s: the name does not say the CPU; call it cpuN.raw", *f);
-                        return EXIT_USAGE;
-                }
-                /* Opened later, in the order of time: a missing file is better said before the first line. */
-                if (r >= 0 && access(*f, R_OK) < 0)
-                        err(EXIT_FAILURE, "cannot read %s", *f);
-                if (r >= 0)
-                        r = trace_add_segment(trace, cpu, AT_FDCWD, *f);
-        }
+        status = r < 0 ? 0 : !files[1] && is_folder(files[0]) ? add_folder(trace, files[0], &folder_fd) : add_files(trace, files);
+        if (status != 0)
+                return status;
         if (r >= 0 && args->output) {
                 opened = out = fopen(args->output, "we");
                 if (!out)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
+#include "segment-file.h"
 #include "text-trace.h"
 
 /* Far more than the longest line, a mark of one page: one that does not fit is in no way a line. */
@@ -19,9 +20,10 @@ typedef struct Note {
 struct TextTrace {
         int dir_fd;             /* borrowed */
         bool follow;
-        int fd;
+        SegmentFile *file;
         unsigned number;        /* of the segment */
         uint64_t offset;        /* of the next line in it */
+        bool damage_told;       /* of this segment */
         bool in_head;           /* nothing in this segment so far but what the kernel prints at each open */
         char *buffer;
         size_t start, end;      /* what is read and not yet given out */
@@ -83,7 +85,7 @@ int text_trace_new(int dir_fd, bool follow, TextTrace **ret) {
 
         if (!t)
                 return -ENOMEM;
-        *t = (TextTrace) { .dir_fd = dir_fd, .follow = follow, .fd = -EBADF, .in_head = true };
+        *t = (TextTrace) { .dir_fd = dir_fd, .follow = follow, .in_head = true };
         t->buffer = malloc(BUFFER_BYTES + 1);
         if (!t->buffer)
                 return -ENOMEM;
@@ -99,7 +101,7 @@ int text_trace_new(int dir_fd, bool follow, TextTrace **ret) {
 TextTrace *text_trace_free(TextTrace *t) {
         if (!t)
                 return NULL;
-        safe_close(t->fd);
+        segment_file_free(t->file);
         free(t->buffer);
         free(t->notes);
         free(t);
@@ -118,31 +120,32 @@ static int open_segment(TextTrace *t) {
         char name[32];
 
         segment_name(t->number, name);
-        t->fd = openat(t->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        return t->fd < 0 ? -errno : 0;
+        return segment_file_open(t->dir_fd, name, &t->file);
 }
 
 static bool segment_exists(const TextTrace *t, unsigned number) {
         char name[32];
 
         segment_name(number, name);
-        return faccessat(t->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        return segment_file_exists(t->dir_fd, name);
 }
 
 /* Reads on in this segment. Returns 1 with more in the buffer, 0 at its end. */
 static int fill(TextTrace *t) {
-        ssize_t n;
+        size_t n = 0;
+        int r;
 
         memmove(t->buffer, t->buffer + t->start, t->end - t->start);
         t->end -= t->start;
         t->start = 0;
-        do
-                n = read(t->fd, t->buffer + t->end, BUFFER_BYTES - t->end);
-        while (n < 0 && errno == EINTR);
-        if (n < 0)
-                return -errno;
-        t->end += (size_t) n;
-        t->totals.n_raw_bytes += (uint64_t) n;
+        r = segment_file_read(t->file, t->buffer + t->end, BUFFER_BYTES - t->end, &n);
+        if (r == -EBADMSG && !t->damage_told) {
+                t->totals.n_damaged_segments++;
+                t->damage_told = true;
+        } else if (r < 0 && r != -EBADMSG)
+                return r;
+        t->end += n;
+        t->totals.n_raw_bytes += n;
         return n > 0;
 }
 
@@ -235,7 +238,7 @@ int text_trace_next(TextTrace *t, Record *ret) {
                 r = next_gap(t, false, ret);
                 if (r > 0)
                         return r;
-                if (t->fd < 0) {
+                if (!t->file) {
                         r = open_segment(t);
                         if (r == -ENOENT)
                                 return next_gap(t, true, ret);
@@ -252,7 +255,8 @@ int text_trace_next(TextTrace *t, Record *ret) {
                 }
                 if (!complete)
                         return 0;
-                t->fd = safe_close(t->fd);
+                t->file = segment_file_free(t->file);
+                t->damage_told = false;
                 t->number++;
                 t->offset = 0;
                 t->in_head = true;

@@ -2,14 +2,16 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "segment-file.h"
 #include "trace.h"
+
+/* Of a segment, in memory at a time: a whole number of sub-buffers, one at least. */
+#define WINDOW_BYTES (256 * KIB)
 
 typedef struct Segment {
         int dir_fd;
-        char *name;
+        char *name;             /* without the ".xz" that it may have on disk */
 } Segment;
 
 /* How many events the kernel had counted as lost when the pages up to a place had been taken. */
@@ -31,8 +33,11 @@ typedef struct Stream {
         Segment *segments;
         size_t n_segments, next_segment;
 
-        uint8_t *map;
-        size_t map_bytes, map_offset, page_offset;
+        SegmentFile *file;
+        uint8_t *window;
+        size_t window_bytes, window_offset; /* what is read, and of that, what is used up */
+        uint64_t window_start;  /* its place in the segment */
+        uint64_t page_offset;   /* of the open page, in the segment */
 
         bool in_page, gap_told, refused_told, torn_told;
         RingPage page;
@@ -59,11 +64,9 @@ int trace_new(const RingFormat *format, Trace **ret) {
         return 0;
 }
 
-static void stream_unmap(Stream *s) {
-        if (s->map)
-                (void) munmap(s->map, s->map_bytes);
-        s->map = NULL;
-        s->map_bytes = s->map_offset = 0;
+static void stream_close_segment(Stream *s) {
+        s->file = segment_file_free(s->file);
+        s->window_start = s->window_bytes = s->window_offset = 0;
 }
 
 Trace *trace_free(Trace *t) {
@@ -72,10 +75,11 @@ Trace *trace_free(Trace *t) {
         for (size_t i = 0; i < t->n_streams; i++) {
                 Stream *s = t->streams + i;
 
-                stream_unmap(s);
+                stream_close_segment(s);
                 for (size_t j = 0; j < s->n_segments; j++)
                         free(s->segments[j].name);
                 free(s->segments);
+                free(s->window);
                 free(s->notes);
                 free(s->counts);
                 free(s->frames);
@@ -110,8 +114,14 @@ static int find_stream(Trace *t, unsigned cpu, Stream **ret) {
         return 0;
 }
 
+static char *copy_without_suffix(const char *name) {
+        size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
+
+        return strndup(name, l > suffix && streq(name + l - suffix, SEGMENT_FILE_SUFFIX) ? l - suffix : l);
+}
+
 int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
-        _cleanup_free_ char *copy = strdup(name);
+        _cleanup_free_ char *copy = copy_without_suffix(name);
         Segment *grown;
         Stream *s;
         int r;
@@ -121,6 +131,10 @@ int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
         r = find_stream(t, cpu, &s);
         if (r < 0)
                 return r;
+        /* In both forms: their names follow each other. */
+        if (s->n_segments > 0 && s->segments[s->n_segments - 1].dir_fd == dir_fd &&
+            streq(s->segments[s->n_segments - 1].name, copy))
+                return 0;
         grown = reallocarray(s->segments, s->n_segments + 1, sizeof(Segment));
         if (!grown)
                 return -ENOMEM;
@@ -133,7 +147,8 @@ static int is_segment(const struct dirent *entry) {
         const char *p = startswith(entry->d_name, "cpu");
         size_t n = p ? strspn(p, "0123456789") : 0;
 
-        return n >= 1 && n <= 5 && p[n] == '-' && strspn(p + n + 1, "0123456789") == 6 && streq(p + n + 7, ".raw");
+        return n >= 1 && n <= 5 && p[n] == '-' && strspn(p + n + 1, "0123456789") == 6 &&
+                (streq(p + n + 7, ".raw") || streq(p + n + 7, ".raw" SEGMENT_FILE_SUFFIX));
 }
 
 static int load_notes(Stream *s, int dir_fd) {
@@ -163,6 +178,7 @@ static int load_notes(Stream *s, int dir_fd) {
 
 int trace_add_folder(Trace *t, int dir_fd) {
         struct dirent **entries = NULL;
+        size_t n_segments = 0;
         int n, r = 0;
 
         /* The numbers are padded, so that the order of names is the order of time within a CPU. */
@@ -180,38 +196,44 @@ int trace_add_folder(Trace *t, int dir_fd) {
         free(entries);
         for (size_t i = 0; i < t->n_streams && r >= 0; i++)
                 r = load_notes(t->streams + i, dir_fd);
-        return r < 0 ? r : n;
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < t->n_streams; i++)
+                n_segments += t->streams[i].n_segments;
+        return (int) n_segments;
 }
 
-/* Returns 1 with a segment mapped, 0 if there is none left. */
-static int stream_next_segment(Stream *s) {
-        while (s->next_segment < s->n_segments) {
-                const Segment *segment = s->segments + s->next_segment++;
-                _cleanup_close_ int fd = -EBADF;
-                struct stat st;
-                void *map;
+/* Returns 1 with some of a segment in the window, 0 if there is nothing left in any. */
+static int stream_next_window(Trace *t, Stream *s) {
+        size_t bytes = MAX(WINDOW_BYTES / t->format.subbuf_bytes, (size_t) 1) * t->format.subbuf_bytes;
+        int r;
 
-                stream_unmap(s);
-                fd = openat(segment->dir_fd, segment->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-                if (fd < 0)
-                        return -errno;
-                if (fstat(fd, &st) < 0)
-                        return -errno;
-                if (!S_ISREG(st.st_mode))
-                        return -EINVAL;
-                if (st.st_size == 0)
-                        continue;
-                /* Private, and writable only for the page that the end of the file has cut: see ring_page_clip(). */
-                map = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-                if (map == MAP_FAILED)
-                        return -errno;
-                (void) madvise(map, (size_t) st.st_size, MADV_SEQUENTIAL);
-                s->map = map;
-                s->map_bytes = (size_t) st.st_size;
-                return 1;
+        if (!s->window)
+                s->window = malloc(bytes);
+        if (!s->window)
+                return -ENOMEM;
+        for (;;) {
+                if (!s->file) {
+                        const Segment *segment = s->segments + s->next_segment;
+
+                        if (s->next_segment == s->n_segments)
+                                return 0;
+                        r = segment_file_open(segment->dir_fd, segment->name, &s->file);
+                        if (r < 0)
+                                return r;
+                        s->next_segment++;
+                }
+                s->window_start += s->window_bytes;
+                s->window_bytes = s->window_offset = 0;
+                r = segment_file_read(s->file, s->window, bytes, &s->window_bytes);
+                if (r >= 0 && s->window_bytes > 0)
+                        return 1;
+                if (r == -EBADMSG)
+                        t->totals.n_damaged_segments++;
+                else if (r < 0)
+                        return r;
+                stream_close_segment(s);
         }
-        stream_unmap(s);
-        return 0;
 }
 
 static void tell_torn(Trace *t, Stream *s) {
@@ -276,19 +298,20 @@ static bool any_overrun(const Stream *s) {
 
 /* Finds the counts of the gaps that have none: only where events were overwritten at all, as it looks at every page. */
 static int stream_resolve(Trace *t, Stream *s) {
+        uint64_t n_damaged = t->totals.n_damaged_segments;
         Survey v = { .stream = s };
         int r;
 
         s->resolved = true;
         if (!any_overrun(s))
                 return 0;
-        while ((r = stream_next_segment(s)) > 0)
-                for (size_t offset = 0; offset + t->format.subbuf_bytes <= s->map_bytes; offset += t->format.subbuf_bytes) {
+        while ((r = stream_next_window(t, s)) > 0)
+                for (size_t offset = 0; offset + t->format.subbuf_bytes <= s->window_bytes; offset += t->format.subbuf_bytes) {
                         RingPage page;
 
-                        if (ring_page_open(&t->format, s->map + offset, t->format.subbuf_bytes, &page) <= 0)
+                        if (ring_page_open(&t->format, s->window + offset, t->format.subbuf_bytes, &page) <= 0)
                                 continue;
-                        r = survey_page(&v, s->next_segment - 1, offset, &page);
+                        r = survey_page(&v, s->next_segment - 1, s->window_start + offset, &page);
                         if (r < 0)
                                 return r;
                 }
@@ -299,6 +322,7 @@ static int stream_resolve(Trace *t, Stream *s) {
         if (s->n_counts > 0 && v.n_carried > 0)
                 s->counts[s->n_counts - 1] += (uint64_t) v.n_carried;
         s->next_segment = 0;
+        t->totals.n_damaged_segments = n_damaged;
         return 0;
 }
 
@@ -326,20 +350,21 @@ static int stream_refused(Stream *s, size_t segment, uint64_t offset) {
 /* Returns 1 with a page open, 0 at the end of the CPU's segments. */
 static int stream_next_page(Trace *t, Stream *s) {
         for (;;) {
-                size_t left = s->map_bytes - s->map_offset, bytes = MIN(left, t->format.subbuf_bytes);
+                size_t left = s->window_bytes - s->window_offset, bytes = MIN(left, t->format.subbuf_bytes);
+                uint8_t *page = s->window + s->window_offset;
                 int r;
 
                 if (left == 0) {
-                        r = stream_next_segment(s);
+                        r = stream_next_window(t, s);
                         if (r <= 0)
                                 return r;
                         continue;
                 }
-                s->page_offset = s->map_offset;
+                s->page_offset = s->window_start + s->window_offset;
                 if (bytes < t->format.subbuf_bytes)
-                        ring_page_clip(&t->format, s->map + s->map_offset, bytes);
-                r = ring_page_open(&t->format, s->map + s->map_offset, bytes, &s->page);
-                s->map_offset += bytes;
+                        ring_page_clip(&t->format, page, bytes);
+                r = ring_page_open(&t->format, page, bytes, &s->page);
+                s->window_offset += bytes;
                 t->totals.n_raw_bytes += bytes;
                 s->torn_told = false;
                 if (r == -EBADMSG || bytes < t->format.subbuf_bytes)

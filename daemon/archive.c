@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "archive.h"
+#include "segment-file.h"
 #include "tar.h"
 #include "xz.h"
 
@@ -72,43 +73,31 @@ typedef struct Tail {
         uint64_t done_bytes, all_bytes; /* of the files */
 } Tail;
 
-static int open_file(const ArchiveFile *file, int *ret_fd, uint64_t *ret_bytes) {
-        _cleanup_close_ int fd = openat(file->dir_fd, file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EINVAL;
-        *ret_fd = TAKE_FD(fd);
-        *ret_bytes = (uint64_t) st.st_size;
-        return 0;
-}
-
 static int write_file(Tail *t, const ArchiveFile *file, char *buffer) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_(segment_file_freep) SegmentFile *f = NULL;
         uint64_t bytes, left;
         int r;
 
-        r = open_file(file, &fd, &bytes);
+        r = segment_file_open(file->dir_fd, file->path, &f);
+        if (r >= 0)
+                r = segment_file_size(file->dir_fd, file->path, &bytes);
         if (r >= 0)
                 r = write_header(t->xz, file->name, bytes, t->request->mtime_sec);
         if (r < 0)
                 return r;
         for (left = bytes; left > 0;) {
-                ssize_t n = read(fd, buffer, MIN(left, COPY_BYTES));
+                size_t n = 0;
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        return -EIO;
-                r = xz_writer_write(t->xz, buffer, (size_t) n);
+                r = segment_file_read(f, buffer, MIN(left, COPY_BYTES), &n);
                 if (r < 0)
                         return r;
-                left -= (uint64_t) n;
-                t->done_bytes += (uint64_t) n;
+                if (n == 0)
+                        return -EIO;
+                r = xz_writer_write(t->xz, buffer, n);
+                if (r < 0)
+                        return r;
+                left -= n;
+                t->done_bytes += n;
                 if (t->request->progress)
                         t->request->progress(t->done_bytes, t->all_bytes, t->request->userdata);
         }
@@ -123,10 +112,9 @@ static int write_files(Tail *t) {
         if (!buffer)
                 return -ENOMEM;
         for (size_t i = 0; i < q->n_files && r >= 0; i++) {
-                _cleanup_close_ int fd = -EBADF;
                 uint64_t bytes;
 
-                r = open_file(q->files + i, &fd, &bytes);
+                r = segment_file_size(q->files[i].dir_fd, q->files[i].path, &bytes);
                 if (r >= 0)
                         t->all_bytes += bytes;
         }

@@ -14,7 +14,8 @@ typedef struct ArchiveMember {
         size_t bytes;
 } ArchiveMember;
 
-/* A file on disk, which must not change meanwhile. */
+/* A file on disk, which must not change meanwhile. If it was compressed there (see segment-file.h), the archive gets what
+ * it holds: how short of space the session was makes no difference to whoever unpacks it. */
 typedef struct ArchiveFile {
         char *name;             /* in the archive */
         int dir_fd;             /* borrowed */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "raw-segment.h"
+#include "segment-file.h"
 
 #define SEGMENT_MAX_BYTES (64 * MIB)
 
@@ -35,26 +36,31 @@ static int open_number(RawSegment *s, int flags) {
         return s->fd < 0 ? -errno : 0;
 }
 
-/* The number of the last segment, and what those before it hold. */
+/* The number of the last segment, and what those before it hold, some of which may be compressed by now. */
 static int find_last(RawSegment *s, bool *ret_found) {
         bool found = false;
 
         for (unsigned number = 0;; number++) {
                 char name[32];
-                struct stat st;
+                uint64_t bytes;
+                int r;
 
                 (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
-                if (fstatat(s->raw_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-                        if (errno != ENOENT)
-                                return -errno;
+                r = segment_file_size(s->raw_fd, name, &bytes);
+                if (r == -ENOENT) {
                         *ret_found = found;
                         s->before_bytes -= s->end_bytes;
                         return 0;
                 }
+                /* What a compressed one holds is wanted for the sum only: its damage is told when it is read. */
+                if (r == -EBADMSG)
+                        bytes = 0;
+                else if (r < 0)
+                        return r;
                 found = true;
                 s->number = number;
-                s->end_bytes = (uint64_t) st.st_size;
-                s->before_bytes += s->end_bytes;
+                s->end_bytes = bytes;
+                s->before_bytes += bytes;
         }
 }
 
@@ -157,6 +163,9 @@ static int sync_all(const RawSegment *s) {
 
                 (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
                 fd = openat(s->raw_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                /* Compressed ones are on disk before they take its place. */
+                if (fd < 0 && errno == ENOENT && segment_file_exists(s->raw_fd, name))
+                        continue;
                 if (fd < 0 || fsync(fd) < 0)
                         return -errno;
         }

@@ -18,6 +18,7 @@
 #include "names.h"
 #include "pcidev.h"
 #include "report.h"
+#include "segment-file.h"
 #include "summary.h"
 #include "text-trace.h"
 #include "trace.h"
@@ -86,7 +87,9 @@ static int remove_files(int dir_fd, const char *suffix) {
 }
 
 static int remove_raw(const Folders *folders) {
-        static const char *const suffixes[] = { ".raw", ".log", ".loss", RAW_KALLSYMS, RAW_MODULES };
+        static const char *const suffixes[] = {
+                ".raw", ".raw" SEGMENT_FILE_SUFFIX, ".log", ".log" SEGMENT_FILE_SUFFIX, ".loss", RAW_KALLSYMS, RAW_MODULES,
+        };
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTS(suffixes) && r >= 0; i++)
@@ -94,6 +97,27 @@ static int remove_raw(const Folders *folders) {
         return r;
 }
 
+/* Whether it is the compressed form of a segment. */
+static bool is_compressed(const char *name) {
+        size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
+
+        return l > suffix && streq(name + l - suffix, SEGMENT_FILE_SUFFIX);
+}
+
+/* Returns 1 with what a segment that is there in its compressed form only holds, 0 if it is there as it was written. */
+static int compressed_size(int raw_fd, const char *name, uint64_t *ret_bytes) {
+        _cleanup_free_ char *plain = strndup(name, strlen(name) - strlen(SEGMENT_FILE_SUFFIX));
+        int r;
+
+        if (!plain)
+                return -ENOMEM;
+        if (faccessat(raw_fd, plain, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return 0;
+        r = segment_file_size(raw_fd, plain, ret_bytes);
+        return r < 0 ? r : 1;
+}
+
+/* What there is to read. Of what is damaged, as much is read as is there, and only the progress is wrong. */
 static int raw_size(int raw_fd, uint64_t *ret_bytes) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
@@ -110,8 +134,12 @@ static int raw_size(int raw_fd, uint64_t *ret_bytes) {
         }
         while ((entry = readdir(d))) {
                 struct stat st;
+                uint64_t held;
 
-                if (fstatat(raw_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
+                if (is_compressed(entry->d_name)) {
+                        if (compressed_size(raw_fd, entry->d_name, &held) > 0)
+                                bytes += held;
+                } else if (fstatat(raw_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
                         bytes += (uint64_t) st.st_size;
         }
         *ret_bytes = bytes;
@@ -285,13 +313,31 @@ static int add_raw_file_if_there(RawFiles *l, int dir_fd, const char *path, cons
 }
 
 static int is_segment(const struct dirent *entry) {
-        const char *end = strrchr(entry->d_name, '.');
+        const char *end = strchr(entry->d_name, '.');
 
-        return startswith(entry->d_name, "cpu") && end && (streq(end, ".raw") || streq(end, ".loss"));
+        return startswith(entry->d_name, "cpu") && end &&
+                (streq(end, ".raw") || streq(end, ".raw" SEGMENT_FILE_SUFFIX) || streq(end, ".loss"));
+}
+
+/* Compressed ones are unpacked into the archive, unless one of them is damaged: then they are kept as they are. */
+static int add_segment(RawFiles *l, int raw_fd, char *name, bool as_they_are) {
+        if (is_compressed(name)) {
+                uint64_t bytes;
+                int r;
+
+                r = compressed_size(raw_fd, name, &bytes);
+                if (r == 0)
+                        return 0;
+                if (r < 0 && r != -EBADMSG)
+                        return r;
+                if (!as_they_are)
+                        name[strlen(name) - strlen(SEGMENT_FILE_SUFFIX)] = 0;
+        }
+        return add_raw_file(l, raw_fd, name, name);
 }
 
 /* First what is needed to read the segments, so that nobody has to unpack them to get at it. */
-static int find_raw_files(const Folders *folders, RawFiles *l) {
+static int find_raw_files(const Folders *folders, bool damaged, RawFiles *l) {
         struct dirent **entries = NULL;
         int r = 0, n;
 
@@ -319,7 +365,7 @@ static int find_raw_files(const Folders *folders, RawFiles *l) {
                 return -errno;
         for (int i = 0; i < n; i++) {
                 if (r >= 0)
-                        r = add_raw_file(l, folders->raw_fd, entries[i]->d_name, entries[i]->d_name);
+                        r = add_segment(l, folders->raw_fd, entries[i]->d_name, damaged);
                 free(entries[i]);
         }
         free(entries);
@@ -359,7 +405,7 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
-                r = find_raw_files(folders, &raw);
+                r = find_raw_files(folders, totals->n_damaged_segments > 0, &raw);
         if (r < 0)
                 return r;
 
@@ -448,15 +494,22 @@ static int finish(const Folders *folders) {
         return 0;
 }
 
-/* Where the drain could not go on, what it had not saved by then was counted by the kernel all the same. */
+/* Where the drain could not go on, or the disk has not kept what it was given, the kernel has counted it all the same. */
 static uint64_t count_unsaved(struct json_object *session, const TraceTotals *totals, char ***warnings) {
         uint64_t n_events = json_get_u64(session, "events"), n_saved = totals->n_events + totals->n_other;
+        bool damaged = totals->n_damaged_segments > 0;
         _cleanup_free_ char *text = NULL;
+        int r;
 
-        if (!streq(json_get_string(session, "result"), "drain-failed") || n_events <= n_saved)
+        if (damaged)
+                add_warning("Segments of the capture, compressed while the session ran, are damaged on disk: what stood in them "
+                            "behind the damage is missing in the log.", warnings);
+        if ((!damaged && !streq(json_get_string(session, "result"), "drain-failed")) || n_events <= n_saved)
                 return 0;
-        if (asprintf(&text, "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at the end "
-                            "of the log.", n_events - n_saved) < 0)
+        r = asprintf(&text, damaged ? "%" PRIu64 " events that the kernel recorded are missing because of that." :
+                        "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at the end "
+                        "of the log.", n_events - n_saved);
+        if (r < 0)
                 text = NULL;
         if (text)
                 add_warning(text, warnings);

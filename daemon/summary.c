@@ -77,6 +77,8 @@ static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_l
                 r = json_add_u64(o, "gaps_without_count", t->n_gaps_uncounted);
         if (r >= 0)
                 r = json_add_u64(o, "torn_pages", t->n_torn_pages);
+        if (r >= 0)
+                r = json_add_u64(o, "damaged_segments", t->n_damaged_segments);
         return r < 0 ? r : json_add(root, "loss", TAKE_PTR(o));
 }
 

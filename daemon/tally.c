@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "blind.h"
+#include "segment-file.h"
 #include "tally.h"
 #include "text-trace.h"
 
@@ -17,7 +18,7 @@
 
 typedef struct Stream {
         unsigned cpu, number;
-        int fd;
+        SegmentFile *file;
         uint64_t offset_bytes;
 } Stream;
 
@@ -34,7 +35,7 @@ typedef struct Tally {
 static void tally_done(Tally *t) {
         blind_free(t->blind);
         for (size_t i = 0; i < t->n_streams; i++)
-                safe_close(t->streams[i].fd);
+                segment_file_free(t->streams[i].file);
         free(t->streams);
         free(t->batch);
 }
@@ -74,50 +75,62 @@ static int open_number(const Tally *t, Stream *s) {
         char name[32];
 
         (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number);
-        s->fd = openat(t->raw_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        return s->fd < 0 ? -errno : 0;
+        return segment_file_open(t->raw_fd, name, &s->file);
 }
 
 static bool next_exists(const Tally *t, const Stream *s) {
         char name[32];
 
         (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number + 1);
-        return faccessat(t->raw_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        return segment_file_exists(t->raw_fd, name);
+}
+
+/* How many pages to read at once, and of those written so far: all, or, as the last one may be one that the kernel is
+ * copying into at this moment, all but that. */
+static int ready_pages(const Tally *t, const Stream *s, bool complete, size_t *ret) {
+        uint64_t left_bytes;
+        struct stat st;
+
+        *ret = BATCH_PAGES;
+        if (complete)
+                return 0;
+        if (fstat(segment_file_fd(s->file), &st) < 0)
+                return -errno;
+        left_bytes = (uint64_t) st.st_size > s->offset_bytes ? (uint64_t) st.st_size - s->offset_bytes : 0;
+        *ret = left_bytes < t->format.subbuf_bytes ? 0 :
+                (size_t) MIN(left_bytes / t->format.subbuf_bytes - 1, (uint64_t) BATCH_PAGES);
+        return 0;
 }
 
 /* Returns 1 if there may be more at once. */
 static int count_batch(Tally *t, Stream *s) {
-        size_t subbuf_bytes = t->format.subbuf_bytes;
-        struct stat st;
-        bool complete, any = false;
-        ssize_t n;
+        size_t subbuf_bytes = t->format.subbuf_bytes, n_pages, bytes = 0;
+        bool complete;
         int r;
 
-        if (s->fd < 0) {
+        if (!s->file) {
                 r = open_number(t, s);
                 if (r < 0)
                         return r == -ENOENT ? 0 : r;
         }
         complete = next_exists(t, s);
-        if (fstat(s->fd, &st) < 0)
-                return -errno;
-        n = pread(s->fd, t->batch, BATCH_PAGES * subbuf_bytes, (off_t) s->offset_bytes);
-        if (n < 0)
-                return -errno;
-        for (size_t done = 0; done + subbuf_bytes <= (size_t) n; done += subbuf_bytes) {
-                /* The last page may be one that the kernel is copying into at this moment. */
-                if (!complete && s->offset_bytes + 2 * subbuf_bytes > (uint64_t) st.st_size)
-                        return any;
+        r = ready_pages(t, s, complete, &n_pages);
+        if (r < 0)
+                return r;
+        r = segment_file_read(s->file, t->batch, n_pages * subbuf_bytes, &bytes);
+        if (r < 0 && r != -EBADMSG)
+                return r;
+        for (size_t done = 0; done + subbuf_bytes <= bytes; done += subbuf_bytes) {
                 r = count_page(t, t->batch + done);
                 if (r < 0)
                         return r;
                 s->offset_bytes += subbuf_bytes;
-                any = true;
         }
-        if (any || !complete)
-                return any;
-        (void) fdatasync(s->fd);
-        s->fd = safe_close(s->fd);
+        if (bytes >= subbuf_bytes || !complete)
+                return bytes >= subbuf_bytes;
+        if (segment_file_fd(s->file) >= 0)
+                (void) fdatasync(segment_file_fd(s->file));
+        s->file = segment_file_free(s->file);
         s->number++;
         s->offset_bytes = 0;
         return 1;
@@ -161,8 +174,8 @@ static int tally_text(Tally *t) {
  * not the drain's business: so it is done here, once a second. */
 static void sync_segments(const Tally *t) {
         for (size_t i = 0; i < t->n_streams; i++)
-                if (t->streams[i].fd >= 0)
-                        (void) fdatasync(t->streams[i].fd);
+                if (t->streams[i].file && segment_file_fd(t->streams[i].file) >= 0)
+                        (void) fdatasync(segment_file_fd(t->streams[i].file));
 }
 
 static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
@@ -180,7 +193,7 @@ static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         if (!t->batch || !t->streams)
                 return -ENOMEM;
         for (size_t i = 0; i < n_pipes; i++)
-                t->streams[t->n_streams++] = (Stream) { .cpu = pipes[i].cpu, .fd = -EBADF };
+                t->streams[t->n_streams++] = (Stream) { .cpu = pipes[i].cpu };
 
         for (;;) {
                 for (size_t i = 0; i < t->n_streams; i++)

@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/stat.h>
 #include <tracefs/tracefs.h>
 
+#include "segment-file.h"
 #include "text-source.h"
 #include "tracer.h"
 
@@ -59,12 +59,14 @@ static int end_segment(TextSource *t) {
 static int find_end(TextSource *t) {
         for (;; t->number++) {
                 char name[32];
-                struct stat st;
+                uint64_t bytes = 0;
+                int r;
 
                 (void) snprintf(name, sizeof name, "text-%06u.log", t->number);
-                if (fstatat(t->raw_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return errno == ENOENT ? 0 : -errno;
-                t->before_bytes += (uint64_t) st.st_size;
+                r = segment_file_size(t->raw_fd, name, &bytes);
+                if (r < 0 && r != -EBADMSG)
+                        return r == -ENOENT ? 0 : r;
+                t->before_bytes += bytes;
         }
 }
 

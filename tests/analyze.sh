@@ -123,6 +123,20 @@ split -b 49152 -d -a 6 --additional-suffix=.raw "$good/cpu0.raw" "$dir/cpu0-"
 run 0 decode --formats "$formats" "$dir"/cpu0-*.raw && same "$dir/out" "$good/log"
 ok 'several segments of a CPU'
 
+# The same as a folder, one of them compressed, one in both forms, one with what a cut compression leaves beside it.
+mkdir "$dir/folder"
+cp "$dir"/cpu0-*.raw "$dir/folder"
+xz -0 "$dir/folder/cpu0-000001.raw"
+xz -0 -k "$dir/folder/cpu0-000002.raw"
+echo junk >"$dir/folder/.#cpu0-000003.raw.xz"
+run 0 decode --formats "$formats" "$dir/folder" && said '^4353 events, none lost$' && same "$dir/out" "$good/log"
+ok 'a folder of segments in both forms'
+run 0 decode --formats "$formats" "$dir"/folder/cpu0-* && same "$dir/out" "$good/log"
+ok 'segments in both forms by name'
+truncate -s -1000 "$dir/folder/cpu0-000001.raw.xz"
+run 0 decode --formats "$formats" "$dir/folder" && said ', 1 damaged file: more is missing$'
+ok 'a damaged segment'
+
 # The CPU is that of the name, wherever the file lies.
 mkdir "$dir/cpu5"
 cp "$dir/e1000e-6.1-lossy/cpu0.raw" "$dir/cpu5/cpu12-000003.raw"
@@ -164,7 +178,7 @@ usage 'symbols without verbose' 'give --verbose as well' \
         decode --formats "$formats" --kallsyms "$dir/kallsyms" "$good/cpu0.raw"
 usage 'unknown option' 'unrecognized option' decode --formats "$formats" --frobnicate "$good/cpu0.raw"
 usage 'option without its argument' 'requires an argument' decode "$good/cpu0.raw" --formats
-for name in kernel.raw 0.raw cpu.raw cpux.raw xcpu0.raw cpu0.raw.xz cpu0junk.raw cpu-1.raw 'cpu 1.raw'; do
+for name in kernel.raw 0.raw cpu.raw cpux.raw xcpu0.raw cpu0.raw.gz cpu0junk.raw cpu-1.raw 'cpu 1.raw'; do
         cp "$good/cpu0.raw" "$dir/$name"
         usage "a file called \"$name\"" 'call it cpuN.raw' decode --formats "$formats" "$dir/$name"
 done
@@ -207,7 +221,8 @@ mkdir "$dir/small"
 head -c 4096 "$good/cpu0.raw" >"$dir/small/cpu0.raw"
 failure 'full disk, short log' 'No space left' decode --formats "$formats" -o /dev/full "$dir/small/cpu0.raw"
 mkdir "$dir/cpu3.raw"
-failure 'a folder as raw file' 'Invalid argument' decode --formats "$formats" "$dir/cpu3.raw"
+failure 'a folder without segments' 'cpu3.raw: no file there' decode --formats "$formats" "$dir/cpu3.raw"
+failure 'a folder as raw file' 'Invalid argument' decode --formats "$formats" "$dir/cpu3.raw" "$good/cpu0.raw"
 
 echo "1..$n"
 exit $failed

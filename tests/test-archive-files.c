@@ -122,6 +122,13 @@ Test(archive_files, with_files) {
         seen = (Seen) {};
         cr_assert_eq(archive_write(test_dir(), "b.tar.xz", &q, &bytes, &log_bytes), 0);
         assert_output("", "cmp a.tar.xz b.tar.xz");
+
+        /* And so it is if the disk was short of space meanwhile. */
+        assert_output("", "xz -0 cpu0-000000.raw && xz -0 -k cpu0-000001.raw");
+        seen = (Seen) {};
+        cr_assert_eq(archive_write(test_dir(), "c.tar.xz", &q, &bytes, &log_bytes), 0);
+        assert_output("", "cmp a.tar.xz c.tar.xz");
+        cr_expect_eq(seen.all_bytes, LARGE_BYTES + 9 + 4096);
 }
 
 Test(archive_files, files_that_are_none) {

@@ -596,7 +596,7 @@ Test(trace, torn_page_is_counted_once) {
 
 Test(trace, folder) {
         static const char *const others[] = {
-                "cpu0.raw", "cpu0-000000.raw.xz", "cpu0-000000.raw~", "cpu0-000000.ra", "cpu0-000000",
+                "cpu0.raw", ".#cpu0-000000.raw.xz", "cpu0-000000.raw.gz", "cpu0-000000.xz", "cpu0-000000.raw~", "cpu0-000000.ra", "cpu0-000000",
                 "xcpu0-000000.raw", ".cpu0-000000.raw", "cpu-000000.raw", "cpu0-.raw", "cpux-000000.raw",
                 "cpu0_000000.raw", "CPU0-000000.raw", "cpu0-000000.RAW", "cpu0-0000000.raw",
                 "cpu0-00000x.raw", "formats", "stats",
