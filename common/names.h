@@ -19,6 +19,9 @@
 /* Of the reader unit, for root only; its socket unit has the same path. */
 #define INSPECT_SOCKET "/run/mmiotraced-inspect.socket"
 
+/* What mmiotraced-seal is told instead of a level, to put another description into the archive. */
+#define SEAL_DESCRIBE "describe"
+
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"

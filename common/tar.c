@@ -117,3 +117,58 @@ int tar_header(const char *name, unsigned mode, uint64_t size_bytes, uint64_t mt
         memcpy(ret, &h, sizeof(h));
         return 0;
 }
+
+/* What put_number() makes; others end the digits with a space. */
+static int get_number(const char *field, size_t width, uint64_t *ret) {
+        uint64_t value = 0;
+        size_t i = 0;
+
+        if ((uint8_t) field[0] & 0x80) {
+                for (i = 1; i < width; i++) {
+                        if (value >> 56)
+                                return -EBADMSG;
+                        value = value << 8 | (uint8_t) field[i];
+                }
+                *ret = value;
+                return (uint8_t) field[0] == 0x80 ? 0 : -EBADMSG;
+        }
+        /* Twelve digits are 36 bits. */
+        for (; i < width && field[i] >= '0' && field[i] <= '7'; i++)
+                value = value << 3 | (uint64_t) (field[i] - '0');
+        if (i == 0 || (i < width && field[i] && field[i] != ' '))
+                return -EBADMSG;
+        *ret = value;
+        return 0;
+}
+
+static void get_name(const UstarHeader *h, char *ret, size_t size) {
+        size_t prefix = strnlen(h->prefix, sizeof(h->prefix));
+
+        (void) snprintf(ret, size, "%.*s%s%.*s", (int) prefix, h->prefix, prefix > 0 ? "/" : "",
+                        (int) strnlen(h->name, sizeof(h->name)), h->name);
+}
+
+int tar_header_parse(const uint8_t block[static TAR_BLOCK_BYTES], TarEntry *ret) {
+        TarEntry e = {};
+        UstarHeader h;
+        uint64_t sum;
+        unsigned got = 0;
+
+        if (memcmp(block, tar_zeros, TAR_BLOCK_BYTES) == 0)
+                return 0;
+        memcpy(&h, block, sizeof(h));
+        if (memcmp(h.magic, "ustar", sizeof("ustar")) != 0 || get_number(h.chksum, sizeof(h.chksum), &sum) < 0)
+                return -EBADMSG;
+        for (size_t i = 0; i < TAR_BLOCK_BYTES; i++)
+                got += i >= offsetof(UstarHeader, chksum) && i < offsetof(UstarHeader, typeflag) ? ' ' : block[i];
+        if (got != sum || (h.typeflag != '0' && h.typeflag != '5') ||
+            get_number(h.size, sizeof(h.size), &e.size_bytes) < 0 ||
+            get_number(h.mtime, sizeof(h.mtime), &e.mtime_sec) < 0)
+                return -EBADMSG;
+        e.folder = h.typeflag == '5';
+        get_name(&h, e.name, sizeof(e.name));
+        if (isempty(e.name) || !name_is_safe(e.name))
+                return -EBADMSG;
+        *ret = e;
+        return 1;
+}

@@ -8,6 +8,7 @@
  * An entry is: header, content, zeros up to the next multiple of TAR_BLOCK_BYTES. The archive ends with
  * TAR_END_BYTES zeros. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TAR_BLOCK_BYTES 512
@@ -27,6 +28,16 @@ extern const uint8_t tar_zeros[TAR_END_BYTES];
  * could land elsewhere; a folder with a size; a mode with other bits. */
 int tar_header(const char *name, unsigned mode, uint64_t size_bytes, uint64_t mtime_sec,
                 uint8_t ret[static TAR_BLOCK_BYTES]);
+
+typedef struct TarEntry {
+        char name[257];         /* of prefix and name */
+        bool folder;
+        uint64_t size_bytes, mtime_sec;
+} TarEntry;
+
+/* Reads a header as tar_header() makes it. Returns 1, or 0 for a block of zeros, which is the archive's end. -EBADMSG:
+ * the checksum is wrong, a number is none; or it is of a kind, or has a name, that tar_header() would not make. */
+int tar_header_parse(const uint8_t block[static TAR_BLOCK_BYTES], TarEntry *ret);
 
 /* How many zeros follow content of this size: 0 to 511. */
 static inline unsigned tar_padding_bytes(uint64_t size_bytes) {

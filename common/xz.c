@@ -499,14 +499,24 @@ static int copy_range(int in_fd, uint64_t offset, uint64_t bytes, int out_fd) {
         return 0;
 }
 
+static bool has_block_at(const lzma_index *index, uint64_t uncompressed_offset) {
+        lzma_index_iter iter;
+
+        lzma_index_iter_init(&iter, index);
+        return !lzma_index_iter_locate(&iter, uncompressed_offset) &&
+                        iter.block.uncompressed_file_offset == uncompressed_offset;
+}
+
 /* Blocks that lie side by side, as all blocks of one stream do, are copied in one go. */
-static int joiner_copy(XzJoiner *j, int in_fd, const lzma_index *from) {
+static int joiner_copy(XzJoiner *j, int in_fd, const lzma_index *from, uint64_t from_bytes) {
         uint64_t start = 0, bytes = 0;
         lzma_index_iter iter;
         int r;
 
         lzma_index_iter_init(&iter, from);
         while (!lzma_index_iter_next(&iter, LZMA_INDEX_ITER_BLOCK)) {
+                if (iter.block.uncompressed_file_offset < from_bytes)
+                        continue;
                 if (iter.block.compressed_file_offset != start + bytes) {
                         r = copy_range(in_fd, start, bytes, j->fd);
                         if (r < 0)
@@ -523,7 +533,7 @@ static int joiner_copy(XzJoiner *j, int in_fd, const lzma_index *from) {
         return copy_range(in_fd, start, bytes, j->fd);
 }
 
-int xz_joiner_add(XzJoiner *j, int in_fd) {
+int xz_joiner_add_from(XzJoiner *j, int in_fd, uint64_t from_bytes) {
         _cleanup_(lzma_index_endp) lzma_index *index = NULL;
         int r;
 
@@ -534,6 +544,9 @@ int xz_joiner_add(XzJoiner *j, int in_fd) {
                 return r;
         if (lzma_index_checks(index) != UINT32_C(1) << LZMA_CHECK_CRC64)
                 return -EINVAL;
+        /* A file without blocks has nothing from its start on, and that is fine. */
+        if (from_bytes > 0 && !has_block_at(index, from_bytes))
+                return -EINVAL;
         if (lzma_index_memusage(1, lzma_index_block_count(j->index) + lzma_index_block_count(index)) >
                         XZ_INDEX_MEMORY_MAX_BYTES)
                 return -ENOBUFS;
@@ -541,10 +554,14 @@ int xz_joiner_add(XzJoiner *j, int in_fd) {
         if (lzma_index_uncompressed_size(index) > LZMA_VLI_MAX - lzma_index_uncompressed_size(j->index))
                 return -EFBIG;
 
-        r = joiner_copy(j, in_fd, index);
+        r = joiner_copy(j, in_fd, index, from_bytes);
         if (r < 0)
                 j->error = r;
         return r;
+}
+
+int xz_joiner_add(XzJoiner *j, int in_fd) {
+        return xz_joiner_add_from(j, in_fd, 0);
 }
 
 int xz_joiner_finish(XzJoiner *j, uint64_t *ret_uncompressed_bytes, uint64_t *ret_compressed_bytes) {

@@ -84,6 +84,9 @@ int xz_joiner_new(int out_fd, XzJoiner **ret);
  * as it was and can go on with another file. */
 int xz_joiner_add(XzJoiner *j, int in_fd);
 
+/* The same with the blocks from from_bytes of the uncompressed content on. -EINVAL: no block begins there. */
+int xz_joiner_add_from(XzJoiner *j, int in_fd, uint64_t from_bytes);
+
 /* Writes index and footer, and returns the sizes of the whole stream. Then nothing can be added
  * (-ESHUTDOWN). Either ret may be NULL. */
 int xz_joiner_finish(XzJoiner *j, uint64_t *ret_uncompressed_bytes, uint64_t *ret_compressed_bytes);

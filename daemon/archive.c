@@ -200,10 +200,10 @@ static int join_all(int out_fd, int dir_fd, const ArchiveRequest *q, uint64_t *r
         return 0;
 }
 
-int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+/* A file beside the archive, which takes its place in the end. */
+static int open_temporary(int dir_fd, const char *name, char **ret_temporary, int *ret_fd) {
         _cleanup_free_ char *temporary = NULL;
-        _cleanup_close_ int fd = -EBADF;
-        int r;
+        int fd;
 
         if (asprintf(&temporary, ".#%s", name) < 0) {
                 temporary = NULL;
@@ -214,7 +214,13 @@ int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, u
         fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        r = join_all(fd, dir_fd, request, ret_bytes, ret_log_bytes);
+        *ret_temporary = TAKE_PTR(temporary);
+        *ret_fd = fd;
+        return 0;
+}
+
+/* r is how the writing went. */
+static int install_temporary(int dir_fd, const char *temporary, int fd, const char *name, int r) {
         if (r >= 0 && fsync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
@@ -224,4 +230,51 @@ int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, u
                 return r;
         }
         return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = open_temporary(dir_fd, name, &temporary, &fd);
+        if (r < 0)
+                return r;
+        r = join_all(fd, dir_fd, request, ret_bytes, ret_log_bytes);
+        return install_temporary(dir_fd, temporary, fd, name, r);
+}
+
+static int join_new_head(int out_fd, int in_fd, const ArchiveHead *head, uint64_t *ret_bytes) {
+        _cleanup_free_ ArchiveMember *members = calloc(head->n_files + 1, sizeof(ArchiveMember));
+        _cleanup_(xz_joiner_freep) XzJoiner *joiner = NULL;
+        int r;
+
+        if (!members)
+                return -ENOMEM;
+        for (size_t i = 0; i < head->n_files; i++)
+                members[i] = (ArchiveMember) { head->files[i].name, head->files[i].data, head->files[i].bytes };
+        r = xz_joiner_new(out_fd, &joiner);
+        if (r >= 0)
+                r = join_head(joiner, &(ArchiveRequest) {
+                                .members = members,
+                                .n_members = head->n_files,
+                                .mtime_sec = head->mtime_sec,
+                        }, head->log_bytes);
+        if (r >= 0)
+                r = xz_joiner_add_from(joiner, in_fd, head->log_offset);
+        return r < 0 ? r : xz_joiner_finish(joiner, NULL, ret_bytes);
+}
+
+int archive_replace_head(int dir_fd, const char *name, const ArchiveHead *head, uint64_t *ret_bytes) {
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -EBADF, old_fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int r;
+
+        if (old_fd < 0)
+                return -errno;
+        r = open_temporary(dir_fd, name, &temporary, &fd);
+        if (r < 0)
+                return r;
+        r = join_new_head(fd, old_fd, head, ret_bytes);
+        return install_temporary(dir_fd, temporary, fd, name, r);
 }

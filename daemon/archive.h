@@ -6,7 +6,7 @@
  * compressed tail. So it costs as much as copying a file, unless files are to follow the log: these are compressed
  * here, into a file without a name, whose blocks are the tail. The same content makes the same archive. */
 
-#include "util.h"
+#include "archive-head.h"
 
 typedef struct ArchiveMember {
         const char *name;
@@ -21,8 +21,6 @@ typedef struct ArchiveFile {
         int dir_fd;             /* borrowed */
         char *path;             /* in dir_fd */
 } ArchiveFile;
-
-#define ARCHIVE_LOG_NAME "mmiotrace.log"
 
 typedef struct ArchiveRequest {
         const ArchiveMember *members;
@@ -42,3 +40,8 @@ typedef struct ArchiveRequest {
 /* Writes the archive into a folder, under that name or not at all. ret_bytes is its size; ret_log_bytes that of the
  * log, uncompressed. -EIO: a file became shorter meanwhile; -EINVAL: one is not a regular file. */
 int archive_write(int dir_fd, const char *name, const ArchiveRequest *request, uint64_t *ret_bytes, uint64_t *ret_log_bytes);
+
+/* Makes an archive anew with other files in front of its log: what is behind them is copied as it is. The head is what
+ * was read from it; the sizes of its files may have changed, and so may their number. The archive is replaced as a
+ * whole or not at all; whoever has it open keeps the one of before. */
+int archive_replace_head(int dir_fd, const char *name, const ArchiveHead *head, uint64_t *ret_bytes);

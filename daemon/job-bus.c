@@ -8,10 +8,17 @@ int job_bus_path(const Job *job, char **ret) {
         return bus_path_new(BUS_PATH_JOB, job->id, ret);
 }
 
+static int property_type(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Job *job = userdata;
+
+        return sd_bus_message_append(reply, "s", job_type_to_string(job->type));
+}
+
 static int property_constant(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        /* Sealing is the only work there is, and a job is there only while it runs. */
-        return sd_bus_message_append(reply, "s", streq(property, "Type") ? "seal" : streq(property, "State") ? "running" : "");
+        /* A job is there only while it runs. */
+        return sd_bus_message_append(reply, "s", streq(property, "State") ? "running" : "");
 }
 
 static int property_session(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -26,7 +33,7 @@ static int property_session(sd_bus *connection, const char *path, const char *in
 
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Type", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Type", "s", property_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Progress", "d", NULL, offsetof(Job, progress), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Session", "o", property_session, 0, SD_BUS_VTABLE_PROPERTY_CONST),

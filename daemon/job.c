@@ -4,23 +4,34 @@
 
 #include "job.h"
 #include "manager.h"
+#include "names.h"
 #include "report.h"
 
 #define SEAL_NICE 10
+
+static const char *const types[_JOB_TYPE_MAX] = {
+        [JOB_SEAL] = "seal",
+        [JOB_DESCRIBE] = "describe",
+};
+
+const char *job_type_to_string(JobType type) {
+        return type < _JOB_TYPE_MAX ? types[type] : NULL;
+}
 
 /* The seal worker is a program of its own: LZMA's memory and the decoders never are the daemon's. It works in the
  * session's folder and is given no other name. */
 static int exec_seal(FILE *out, void *userdata) {
         const Job *job = userdata;
         const Context *context = job->manager->context;
-        char level[16];
+        char argument[16] = SEAL_DESCRIBE;
 
-        (void) snprintf(level, sizeof level, "%u", context->config.seal_level);
+        if (job->type == JOB_SEAL)
+                (void) snprintf(argument, sizeof argument, "%u", context->config.seal_level);
         /* The daemon's priority is for the drain. */
         (void) setpriority(PRIO_PROCESS, 0, SEAL_NICE);
         if (fchdir(job->session->dir_fd) < 0 || dup2(fileno(out), STDOUT_FILENO) < 0)
                 return -errno;
-        (void) execl(context->seal_program, context->seal_program, level, (char *) NULL);
+        (void) execl(context->seal_program, context->seal_program, argument, (char *) NULL);
         return worker_send_result(out, -errno, &(Error) { ERROR_FAILED, (char *) "The program that seals sessions cannot be run." });
 }
 
@@ -62,14 +73,17 @@ static void on_done(const Error *error, void *userdata) {
         Manager *m = job->manager;
 
         /* First the session, so that whoever learns that the job is over finds it sealed. */
-        session_seal_done(job->session, error);
         job->session->job = NULL;
+        if (job->type == JOB_SEAL)
+                session_seal_done(job->session, error);
+        else
+                session_describe_done(job->session, error);
         m->hooks.job_removed(job, error ? "failed" : "done", error ? strempty(error->text) : "", m->hooks.userdata);
         job_free(job);
         manager_check_quit(m);
 }
 
-int job_seal(Session *session, Job **ret) {
+int job_start(Session *session, JobType type, Job **ret) {
         _cleanup_(job_freep) Job *job = NULL;
         Manager *m = session->manager;
         int r;
@@ -78,6 +92,7 @@ int job_seal(Session *session, Job **ret) {
         if (!job)
                 return -ENOMEM;
         job->session = session;
+        job->type = type;
         r = manager_add_job(m, job);
         if (r < 0)
                 return r;

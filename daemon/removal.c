@@ -97,6 +97,9 @@ int removal_start(Session *s, const char *why, Error *error) {
         if (!session_is_over(s))
                 return error_set(error, ERROR_STATE, "Session %u is %s; it can be removed when it is sealed.", s->id,
                                 session_state_to_string(s->state));
+        if (s->job)
+                return error_set(error, ERROR_STATE, "The archive of session %u is just being made; try again when that is done.",
+                                s->id);
         if (s->protected)
                 return error_set(error, ERROR_PROTECTED,
                                 "Session %u is protected; \"mmiotracectl protect %u no\" takes that away.", s->id, s->id);

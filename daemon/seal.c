@@ -12,6 +12,7 @@
 
 #include "archive.h"
 #include "blind.h"
+#include "describe.h"
 #include "json.h"
 #include "log-writer.h"
 #include "metadata.h"
@@ -410,8 +411,8 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
                 return r;
 
         const ArchiveMember members[] = {
-                { "description.txt", description, strlen(description) },
-                { "metadata.json", metadata, strlen(metadata) },
+                { ARCHIVE_DESCRIPTION_NAME, description, strlen(description) },
+                { ARCHIVE_METADATA_NAME, metadata, strlen(metadata) },
                 { "uname.txt", uname, uname_bytes },
                 { "lspci.txt", lspci, lspci_bytes },
                 { METADATA_KERNEL_LOG, kernel_log, kernel_log_bytes },
@@ -572,17 +573,33 @@ static int seal(unsigned level, Error *error) {
         return finish(&folders);
 }
 
-int main(int argc, char *argv[]) {
-        _cleanup_error_ Error error = {};
-        uint64_t level;
+static int describe(Error *error) {
+        _cleanup_close_ int dir_fd = open_folder(".");
+        uint64_t archive_bytes;
         int r;
 
-        if (argc != 2 || parse_u64(argv[1], &level) < 0 || level > 9) {
+        r = dir_fd < 0 ? dir_fd : describe_archive(dir_fd, &archive_bytes, error);
+        if (r < 0)
+                return r;
+        worker_send(stdout, "ARCHIVE_BYTES", "%" PRIu64, archive_bytes);
+        return 0;
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_error_ Error error = {};
+        uint64_t level = 0;
+        int r;
+
+        if (argc != 2 || (!streq(argv[1], SEAL_DESCRIBE) && (parse_u64(argv[1], &level) < 0 || level > 9))) {
                 fputs("This program seals the session in the current folder for mmiotraced.\n"
-                      "Its one argument is the level of compression, 0 to 9.\n", stderr);
+                      "Its one argument is the level of compression, 0 to 9; or \"" SEAL_DESCRIBE "\", to put\n"
+                      "another description into the archive.\n", stderr);
                 return EXIT_FAILURE;
         }
         umask(0077);
-        r = worker_send_result(stdout, seal((unsigned) level, &error), &error);
+        if (streq(argv[1], SEAL_DESCRIBE))
+                r = worker_send_result(stdout, describe(&error), &error);
+        else
+                r = worker_send_result(stdout, seal((unsigned) level, &error), &error);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

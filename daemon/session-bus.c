@@ -143,6 +143,29 @@ static int method_set_protected(sd_bus_message *m, void *userdata, sd_bus_error 
         return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        _cleanup_free_ char *job = NULL;
+        Session *s = userdata;
+        const char *text;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return r;
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_describe(s, text, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = s->job ? job_bus_path(s->job, &job) : 0;
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", job ?: "/");
+}
+
 static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         _cleanup_error_ Error error = {};
         Session *s = userdata;
@@ -273,7 +296,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Devices", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Description", "s", NULL, offsetof(Session, options.description), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Description", "s", NULL, offsetof(Session, options.description), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Owner", "u", NULL, offsetof(Session, owner_uid), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Session, start_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StartTimestampMonotonic", "t", NULL, offsetof(Session, start_monotonic_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -314,6 +337,8 @@ static const sd_bus_vtable session_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProtected", SD_BUS_ARGS("b", protect, "a{sv}", options), SD_BUS_NO_RESULT,
                         method_set_protected, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("o", job), method_describe,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_remove,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
@@ -362,7 +387,7 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
         if (session_bus_path(s, &path) < 0)
                 return;
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
-                        "DriverVersion", "Devices", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
+                        "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
                         "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath",
                         "ExportTimestamp", "Protected", "Warnings", "Job", NULL);
 }

@@ -16,6 +16,9 @@ void session_log_failure(const Session *session, int r, const char *what);
 void session_stop_watching_counters(Session *session);
 void session_seal(Session *session);
 
+/* In session-describe.c: begins to make an archive anew that is older than its description. */
+int session_renew_archive(Session *session, Error *error);
+
 /* In session-capture.c: opens pipes and ring, and goes on where an earlier daemon ended, if there was one. */
 void session_begin_draining(Session *session);
 /* Puts the machine back, and then has the session sealed. */

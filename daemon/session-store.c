@@ -100,6 +100,8 @@ int session_save(Session *s, bool durable) {
                 r = session_options_to_json(&s->options, o);
         if (r >= 0)
                 r = json_add(o, "protected", json_object_new_boolean(s->protected));
+        if (r >= 0)
+                r = json_add(o, "archive_outdated", json_object_new_boolean(s->archive_outdated));
         for (size_t i = 0; i < ELEMENTS(strings) && r >= 0; i++)
                 r = json_add_string(o, strings[i].key, *(char **) ((char *) s + strings[i].offset));
         for (size_t i = 0; i < ELEMENTS(numbers) && r >= 0; i++)
@@ -169,6 +171,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
         s->protected = json_get_bool(o, "protected");
+        s->archive_outdated = json_get_bool(o, "archive_outdated");
         r = session_options_from_json(o, &s->options);
         if (r < 0)
                 return r;

@@ -223,7 +223,7 @@ void session_seal(Session *s) {
         manager_release_active(s->manager, s);
         if (s->state != SESSION_SEALING)
                 session_set_state(s, SESSION_SEALING);
-        r = job_seal(s, &s->job);
+        r = job_start(s, JOB_SEAL, &s->job);
         if (r < 0) {
                 (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the program that seals sessions");
                 session_seal_done(s, &error);
@@ -286,6 +286,14 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
         return 0;
 }
 
+/* One that cannot be made anew now is the old one, and the next daemon tries again. */
+static void renew_archive(Session *s) {
+        _cleanup_error_ Error error = {};
+
+        if (session_renew_archive(s, &error) < 0)
+                session_log_failure(s, -error_to_errno(error.code), strempty(error.text));
+}
+
 void session_seal_done(Session *s, const Error *error) {
         if (error) {
                 session_warn(s, strempty(error->text));
@@ -298,11 +306,14 @@ void session_seal_done(Session *s, const Error *error) {
                 (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
                                 "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
         session_set_state(s, !error && (s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED) ? SESSION_SEALED : SESSION_FAILED);
+        renew_archive(s);
 }
 
 void session_resume(Session *s) {
-        if (session_is_over(s))
+        if (session_is_over(s)) {
+                renew_archive(s);
                 return;
+        }
         if (s->state == SESSION_SEALING) {
                 session_seal(s);
                 return;

@@ -95,13 +95,15 @@ typedef struct Session {
         Worker *worker;         /* arms, later restores */
         Worker *bind, *drain, *tally, *symbols;
         unsigned n_drain_deaths;
-        Job *job;               /* that seals it */
+        Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */
         Error start_error;      /* why it did not begin, to be told once the machine is restored */
         bool resumed;           /* taken up from an earlier daemon; its drain is not ready yet */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
 
+        bool archive_outdated;  /* it has not the description of now, or maybe not */
+        bool described_again;   /* while a job was making the archive */
         bool protected;         /* nothing and nobody removes it */
         bool removing;          /* its files are being removed */
         uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */
@@ -142,8 +144,12 @@ int session_protect(Session *session, bool protect, Error *error);
 /* A caller says that it has the archive on a disk of its own. */
 int session_confirm_export(Session *session, Error *error);
 
-/* For sealing, which is a job. */
+/* Says what the session is about, in any of its states. An archive that is there is made anew: session->job then. */
+int session_describe(Session *session, const char *text, Error *error);
+
+/* Of the jobs, when their work is done. */
 void session_seal_done(Session *session, const Error *error);
+void session_describe_done(Session *session, const Error *error);
 
 /* The live counters into the session's fields; true if any has changed. */
 bool session_update_counters(Session *session);

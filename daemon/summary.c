@@ -94,10 +94,18 @@ static int add_driver(struct json_object *root) {
         return json_add(root, "driver", TAKE_PTR(driver));
 }
 
+static int print_metadata(struct json_object *root, char **ret) {
+        const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        char *copy;
+
+        if (!text || asprintf(&copy, "%s\n", text) < 0)
+                return -ENOMEM;
+        *ret = copy;
+        return 0;
+}
+
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
-        const char *text;
-        char *copy;
         int r;
 
         if (!root)
@@ -117,13 +125,7 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
                 r = add_events(root, totals);
         if (r >= 0)
                 r = add_loss(root, totals, n_lost);
-        if (r < 0)
-                return r;
-        text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-        if (!text || asprintf(&copy, "%s\n", text) < 0)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
+        return r < 0 ? r : print_metadata(root, ret);
 }
 
 static void print_time(FILE *f, const char *what, uint64_t realtime_usec) {
@@ -192,22 +194,72 @@ static void print_facts(FILE *f, struct json_object *session, const TraceTotals 
                 fprintf(f, "The session did not end as it should: %s\n", json_get_string(session, "result_text"));
 }
 
+/* What description.txt begins with: what the user said, and nobody else; "" for nothing. */
+static int print_user_part(const char *description, char **ret) {
+        char *text;
+
+        if (isempty(description))
+                text = strdup("");
+        else if (asprintf(&text, "As reported by the user:\n\n%s\n\n", description) < 0)
+                text = NULL;
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
 int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
-        const char *description = json_get_string(session, "description");
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *user = NULL;
         size_t bytes = 0;
         FILE *f;
+        int r;
 
+        r = print_user_part(json_get_string(session, "description"), &user);
+        if (r < 0)
+                return r;
         f = open_memstream(&text, &bytes);
         if (!f)
                 return -ENOMEM;
-        if (!isempty(description))
-                fprintf(f, "As reported by the user:\n\n%s\n\n", description);
+        fputs(user, f);
         print_facts(f, session, totals, n_lost, uname);
         print_marks(f, session);
         print_warnings(f, session);
         if (fclose(f) != 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
+        return 0;
+}
+
+int summary_describe(const char *metadata, const char *description_txt, const char *description, char **ret_metadata,
+        char **ret_description_txt) {
+        _cleanup_json_ struct json_object *root = json_tokener_parse(metadata);
+        _cleanup_free_ char *old_part = NULL, *new_part = NULL, *new_metadata = NULL, *text = NULL;
+        struct json_object *session;
+        const char *facts;
+        int r;
+
+        if (!json_object_is_type(root, json_type_object) || !json_object_object_get_ex(root, "session", &session) ||
+            !json_object_is_type(session, json_type_object))
+                return -EBADMSG;
+        r = print_user_part(json_get_string(session, "description"), &old_part);
+        if (r >= 0)
+                r = print_user_part(description, &new_part);
+        if (r < 0)
+                return r;
+        facts = startswith(description_txt, old_part);
+        if (!facts)
+                return -EBADMSG;
+        if (asprintf(&text, "%s%s", new_part, facts) < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        /* It keeps its place among the others. */
+        r = json_add_string(session, "description", description);
+        if (r >= 0)
+                r = print_metadata(root, &new_metadata);
+        if (r < 0)
+                return r;
+        *ret_metadata = TAKE_PTR(new_metadata);
+        *ret_description_txt = TAKE_PTR(text);
         return 0;
 }

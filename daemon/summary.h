@@ -14,3 +14,8 @@
  * session_members below summary_metadata(). */
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
 int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
+
+/* Both of an archive anew, with another description of the user's and everything else as it was. -EBADMSG: they are not
+ * as these functions make them. */
+int summary_describe(const char *metadata, const char *description_txt, const char *description, char **ret_metadata,
+        char **ret_description_txt);

@@ -324,3 +324,58 @@ Test(tar, joined_archive_is_read) {
         cr_assert_not_null(strstr(list, "-rw-r--r-- root/root"), "%s", list);
         cr_assert_not_null(strstr(list, "2023-11-14 22:13:20"), "%s", list);
 }
+
+static void assert_parsed(const char *name, unsigned mode, uint64_t size_bytes, uint64_t mtime_sec) {
+        uint8_t header[TAR_BLOCK_BYTES];
+        TarEntry entry;
+
+        cr_assert_eq(tar_header(name, mode, size_bytes, mtime_sec, header), 0);
+        cr_assert_eq(tar_header_parse(header, &entry), 1);
+        cr_assert_str_eq(entry.name, name);
+        cr_assert_eq(entry.size_bytes, size_bytes);
+        cr_assert_eq(entry.mtime_sec, mtime_sec);
+        cr_assert_eq(entry.folder, name[strlen(name) - 1] == '/');
+}
+
+Test(tar, parse) {
+        char name[256];
+
+        assert_parsed("metadata.json", 0644, 12345, 1795291200);
+        assert_parsed("raw/", 0755, 0, 0);
+        assert_parsed("mmiotrace.log", 0644, 8 * GIB - 1, 1);
+        /* Too large for octal digits. */
+        assert_parsed("mmiotrace.log", 0644, 8 * GIB, 1);
+        assert_parsed("mmiotrace.log", 0644, UINT64_MAX, UINT64_C(1) << 40);
+        /* Both parts of a name full. */
+        memset(name, 'x', sizeof name);
+        name[155] = '/';
+        name[255] = 0;
+        assert_parsed(name, 0644, 1, 1);
+}
+
+Test(tar, parse_of_others) {
+        uint8_t header[TAR_BLOCK_BYTES] = {}, good[TAR_BLOCK_BYTES];
+        TarEntry entry;
+
+        cr_assert_eq(tar_header_parse(header, &entry), 0);
+        cr_assert_eq(tar_header("metadata.json", 0644, 12345, 1, good), 0);
+        /* A bit of every byte counts, but for those behind the digits of the checksum. */
+        for (size_t i = 0; i < sizeof good; i++) {
+                memcpy(header, good, sizeof header);
+                header[i] ^= 1;
+                if (i != 154 && i != 155)
+                        cr_assert_eq(tar_header_parse(header, &entry), -EBADMSG, "byte %zu", i);
+        }
+
+        /* A link, and a name that leads out of the folder: with good checksums. */
+        memcpy(header, good, sizeof header);
+        header[156] = '2';
+        (void) snprintf((char *) header + 148, 8, "%06o", checksum(header));
+        header[155] = ' ';
+        cr_assert_eq(tar_header_parse(header, &entry), -EBADMSG);
+        memcpy(header, good, sizeof header);
+        memcpy(header, "../x", 5);
+        (void) snprintf((char *) header + 148, 8, "%06o", checksum(header));
+        header[155] = ' ';
+        cr_assert_eq(tar_header_parse(header, &entry), -EBADMSG);
+}

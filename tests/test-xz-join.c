@@ -542,3 +542,38 @@ Test(xz_join, reader_unknown_check) {
         known = forge(LZMA_CHECK_CRC64, &(Bytes){}, index, sizeof(index));
         cr_assert_eq(decode(known, READ_MEMORY_BYTES, &nothing), 0);
 }
+
+/* The blocks behind one that is left out, and those only. */
+Test(xz_join, from_a_block_on) {
+        _cleanup_bytes_ Bytes first = text(1, 70000), second = text(2, 500000), both = {}, tail = {}, last = {};
+        const XzOptions options = { .level = 6, .threads = 1, .block_bytes = 200000 };
+        _cleanup_close_ int a = compress("a.xz", &first, &options), b = compress("b.xz", &second, &options),
+                            joined = tool_file("joined.xz"), out = tool_file("out.xz");
+        _cleanup_(xz_joiner_freep) XzJoiner *j = NULL, *from = NULL;
+        uint64_t bytes, compressed;
+
+        cr_assert_eq(xz_joiner_new(joined, &j), 0);
+        cr_assert_eq(xz_joiner_add(j, a), 0);
+        cr_assert_eq(xz_joiner_add(j, b), 0);
+        cr_assert_eq(xz_joiner_finish(j, NULL, NULL), 0);
+
+        cr_assert_eq(xz_joiner_new(out, &from), 0);
+        /* In the middle of a block, at the end, and beyond: with nothing copied. */
+        cr_assert_eq(xz_joiner_add_from(from, joined, 69999), -EINVAL);
+        cr_assert_eq(xz_joiner_add_from(from, joined, 70001), -EINVAL);
+        cr_assert_eq(xz_joiner_add_from(from, joined, 570000), -EINVAL);
+        cr_assert_eq(xz_joiner_add_from(from, joined, UINT64_MAX), -EINVAL);
+        cr_assert_eq(xz_joiner_add_from(from, joined, 70000), 0);
+        cr_assert_eq(xz_joiner_add_from(from, joined, 470000), 0);
+        cr_assert_eq(xz_joiner_finish(from, &bytes, &compressed), 0);
+        cr_assert_eq(bytes, 600000);
+
+        bytes_append(&last, second.data + 400000, 100000);
+        bytes_append(&tail, second.data, second.size);
+        bytes_append(&tail, last.data, last.size);
+        assert_decodes(out, &tail);
+        assert_xz_agrees("out.xz", &tail, 1, 4);
+        bytes_append(&both, first.data, first.size);
+        bytes_append(&both, second.data, second.size);
+        assert_decodes(joined, &both);
+}
