@@ -36,6 +36,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           and described in the archive\n"
               "     --load                Load the driver's module once the capture runs\n"
               "     --rebind              Unbind the driver, and bind it again once it runs\n"
+              "     --force               Begin although it is refused, where that is possible\n"
               "     --description TEXT    What the session is about; goes into the archive\n"
               "     --stacks              Record the call stack of every access, too; the raw\n"
               "                           capture with them goes into the archive\n"
@@ -83,7 +84,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
 typedef enum VerbOptions {
         OPTIONS_START = 1 << 0,
         OPTIONS_STOP = 1 << 1,
-        OPTIONS_EXPORT = 1 << 2,
+        OPTIONS_FORCE = 1 << 2,
         OPTIONS_STATUS = 1 << 3,
 } VerbOptions;
 
@@ -101,12 +102,12 @@ typedef struct Verb {
 /* The first one is taken when none is given. */
 static const Verb verbs[] = {
         { "status", 0, 1, NULL, OPTIONS_STATUS, .run = verb_status },
-        { "start", 0, 0, NULL, OPTIONS_START, .asks = true, .run = verb_start },
-        { "run", 1, INT_MAX, "a command", OPTIONS_START, .takes_command = true, .asks = true, .run = verb_run },
+        { "start", 0, 0, NULL, OPTIONS_START | OPTIONS_FORCE, .asks = true, .run = verb_start },
+        { "run", 1, INT_MAX, "a command", OPTIONS_START | OPTIONS_FORCE, .takes_command = true, .asks = true, .run = verb_run },
         { "mark", 1, 1, "one text, in quotes", 0, .asks = true, .run = verb_mark },
         { "stop", 0, 0, NULL, OPTIONS_STOP, .asks = true, .run = verb_stop },
         { "list", 0, 0, NULL, 0, .run = verb_list },
-        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_EXPORT, .asks = true, .run = verb_export },
+        { "export", 1, 2, "an ID and at most one FILE", OPTIONS_FORCE, .asks = true, .run = verb_export },
         { "protect", 1, 2, "an ID, and yes or no", 0, .asks = true, .run = verb_protect },
         { "remove", 1, INT_MAX, "one ID or several", 0, .asks = true, .run = verb_remove },
         { "help", 0, 0, NULL, 0, .without_bus = true, .run = verb_help },
@@ -206,7 +207,7 @@ static int parse_arguments(Client *c, int argc, char *argv[], Arguments *a) {
         while (!command && (o = getopt_long(argc, argv, "-:fhjq", options, NULL)) >= 0) {
                 a->given |= o >= ARG_DRIVER && o <= ARG_KEEP ? OPTIONS_START :
                                 o == ARG_WAIT                    ? OPTIONS_STOP :
-                                o == ARG_FORCE                   ? OPTIONS_EXPORT :
+                                o == ARG_FORCE                   ? OPTIONS_FORCE :
                                 o == 'f'                         ? OPTIONS_STATUS :
                                                                    0;
                 switch (o) {

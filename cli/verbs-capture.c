@@ -44,6 +44,8 @@ int start_request(const Client *c, sd_bus_message **ret) {
                 r = append_option(m, "description", "s", c->description);
         if (r >= 0 && c->load)
                 r = append_option(m, "load", "b", &yes);
+        if (r >= 0 && c->force)
+                r = append_option(m, "force", "b", &yes);
         if (r >= 0 && c->rebind)
                 r = append_option(m, "rebind", "b", &yes);
         if (r >= 0 && c->stacks)

@@ -438,7 +438,7 @@ static int mount_in_use(const Search *search, const Mount *mount, const char **r
 static int refuse(Error *error, const char *device, const char *what, const char *instead) {
         return error_set(error,
                         ERROR_DEVICE_IN_USE,
-                        "The device %s %s, which would be gone when the driver is taken off it: %s.",
+                        "The device %s %s, which would be gone when the driver is taken off it; %s.",
                         device,
                         what,
                         instead);

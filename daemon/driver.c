@@ -414,7 +414,7 @@ int driver_resolve(
         if (!name_is_valid(name))
                 return error_set(error,
                                 ERROR_INVALID_ARGUMENTS,
-                                "That is not the name of a driver: give a module, an alias or a PCI driver of at "
+                                "That is not the name of a driver; give a module, an alias or a PCI driver of at "
                                 "most %d letters, digits, \"-\" and \"_\".",
                                 DRIVER_NAME_MAX);
 

@@ -64,24 +64,34 @@ int holders_parse(const char *answer, HoldersOf of, char **ret) {
         return 1;
 }
 
-int holders_describe(const Context *context, HoldersOf of, char **ret, Error *error) {
+int holders_ask(const Context *context, char **ret_answer, Error *error) {
         _cleanup_close_ int fd = memfd_create("holders", MFD_CLOEXEC);
-        _cleanup_free_ char *answer = NULL;
-        ssize_t n;
+        _cleanup_free_ char *answer = calloc(1, ANSWER_MAX_BYTES + 1);
         int r;
 
         if (!context->inspect_socket)
                 return error_set(error, ERROR_NOT_SUPPORTED, "There is no reader unit.");
         if (fd < 0)
                 return error_set_errno(error, ERROR_FAILED, -errno, "Cannot ask who holds the trace pipes");
+        if (!answer)
+                return -ENOMEM;
         r = inspector_ask(context->inspect_socket, QUESTION_TRACE_HOLDERS, fd, error);
         if (r < 0)
                 return r;
-        answer = calloc(1, ANSWER_MAX_BYTES + 1);
-        if (!answer)
-                return -ENOMEM;
-        n = pread(fd, answer, ANSWER_MAX_BYTES, 0);
-        r = n < 0 ? -errno : holders_parse(answer, of, ret);
+        if (pread(fd, answer, ANSWER_MAX_BYTES, 0) < 0)
+                return error_set_errno(error, ERROR_FAILED, -errno, "Cannot read who holds the trace pipes");
+        *ret_answer = TAKE_PTR(answer);
+        return 0;
+}
+
+int holders_describe(const Context *context, HoldersOf of, char **ret, Error *error) {
+        _cleanup_free_ char *answer = NULL;
+        int r;
+
+        r = holders_ask(context, &answer, error);
+        if (r < 0)
+                return r;
+        r = holders_parse(answer, of, ret);
         return r < 0 ? error_set_errno(error, ERROR_FAILED, r, "Cannot understand who holds the trace pipes") : r;
 }
 

@@ -19,5 +19,6 @@ int holders_describe(const Context *context, HoldersOf of, char **ret, Error *er
 /* Refuses with ERROR_READER_BUSY: "WHAT: cat (pid 1234); end it." or, where nobody is found, "WHAT; find it with …". */
 int holders_refuse(const Context *context, HoldersOf of, const char *what, Error *error);
 
-/* Turns the reader unit's answer into that. */
+/* The same in two steps, for whoever wants to know both: the reader unit's answer, and what it says. */
+int holders_ask(const Context *context, char **ret_answer, Error *error);
 int holders_parse(const char *answer, HoldersOf of, char **ret);

@@ -41,6 +41,7 @@ struct Manager {
         unsigned last_job_id;
         Removal **removals;
         size_t n_removals;
+        Worker *sweeper;        /* removes what earlier removals have left */
         Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {

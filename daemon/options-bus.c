@@ -64,6 +64,8 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
                 return read_boolean(m, key, &o->load, error);
         if (streq(key, "rebind"))
                 return read_boolean(m, key, &o->rebind, error);
+        if (streq(key, "force"))
+                return read_boolean(m, key, &o->force, error);
         if (streq(key, "stacks"))
                 return read_boolean(m, key, &o->stacks, error);
         if (streq(key, "keep-raw"))
@@ -79,7 +81,7 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
         if (streq(key, "bound"))
                 return read_bound(m, &o->bound_to, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
-                        "Start has no option \"%s\"; it has driver, description, load, rebind, buffer-size, expect-events, "
+                        "Start has no option \"%s\"; it has driver, description, load, rebind, force, buffer-size, expect-events, "
                         "keep, stacks, keep-raw and bound.", key);
 }
 

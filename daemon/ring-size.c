@@ -35,22 +35,26 @@ static int available_memory(const Context *context, uint64_t *ret_bytes) {
 }
 
 /* In whole KiB, as the kernel is told. */
-static uint64_t ring_bytes(uint64_t n_events, bool stacks) {
-        uint64_t bytes = n_events * (stacks ? RING_BYTES_PER_10_EVENTS_WITH_STACKS : RING_BYTES_PER_10_EVENTS) / 10;
+uint64_t ring_size_of_events(uint64_t n_events, bool stacks) {
+        uint64_t bytes;
 
+        if (n_events > UINT64_MAX / RING_BYTES_PER_10_EVENTS_WITH_STACKS)
+                return UINT64_MAX;
+        bytes = n_events * (stacks ? RING_BYTES_PER_10_EVENTS_WITH_STACKS : RING_BYTES_PER_10_EVENTS) / 10;
         return (bytes + KIB - 1) / KIB * KIB;
 }
 
 int ring_size_choose(const Context *context, const TracerOptions *options, uint64_t *ret_bytes, Error *error) {
-        uint64_t default_bytes = ring_bytes(RING_DEFAULT_EVENTS, options->stacks);
+        uint64_t default_bytes = ring_size_of_events(RING_DEFAULT_EVENTS, options->stacks);
         uint64_t available_bytes = 0, wanted_bytes = options->buffer_bytes;
         int r;
 
         if (wanted_bytes == 0 && options->n_expected > 0) {
-                if (options->n_expected > UINT64_MAX / RING_BYTES_PER_10_EVENTS_WITH_STACKS)
+                wanted_bytes = ring_size_of_events(options->n_expected, options->stacks);
+                if (wanted_bytes == UINT64_MAX)
                         return error_set(error, ERROR_INVALID_ARGUMENTS, "No machine holds %" PRIu64 " events in memory.",
                                         options->n_expected);
-                wanted_bytes = MAX(ring_bytes(options->n_expected, options->stacks), RING_LEAST_BYTES);
+                wanted_bytes = MAX(wanted_bytes, RING_LEAST_BYTES);
         }
 
         r = available_memory(context, &available_bytes);
@@ -66,8 +70,8 @@ int ring_size_choose(const Context *context, const TracerOptions *options, uint6
                                 FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(RING_LEAST_BYTES), FORMAT_BYTES(default_bytes));
         if (wanted_bytes > available_bytes / 2)
                 return error_set(error, ERROR_NO_MEMORY,
-                                "A ring of %s does not fit: %s of memory are available, and half of that is the limit. "
-                                "Ask for less with --buffer-size.",
+                                "A ring of %s does not fit: %s of memory are available, and half of that is the limit; "
+                                "ask for less with --buffer-size.",
                                 FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(available_bytes));
         *ret_bytes = wanted_bytes;
         return 0;

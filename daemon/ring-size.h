@@ -8,3 +8,6 @@
 /* What was asked for, in bytes or in events, else a default that fits the memory. Refuses, with the numbers, what does
  * not fit (ERROR_NO_MEMORY) or makes no sense (ERROR_INVALID_ARGUMENTS). */
 int ring_size_choose(const Context *context, const TracerOptions *options, uint64_t *ret_bytes, Error *error);
+
+/* What so many events take in the ring, and on the disk before they are sealed. UINT64_MAX where that is no number. */
+uint64_t ring_size_of_events(uint64_t n_events, bool stacks);

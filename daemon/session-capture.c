@@ -58,6 +58,7 @@ static StepRequest step_request(const Session *s) {
                 .driver = s->options.driver,
                 .load = s->options.load,
                 .rebind = s->options.rebind,
+                .force = s->options.force,
                 .caller_address = s->options.caller_address,
                 .buffer_bytes = s->options.buffer_bytes,
                 .n_expected = s->options.n_expected,

@@ -19,6 +19,7 @@ static const struct {
 } flags[] = {
         { "load", offsetof(SessionOptions, load) },
         { "rebind", offsetof(SessionOptions, rebind) },
+        { "force", offsetof(SessionOptions, force) },
         { "stacks", offsetof(SessionOptions, stacks) },
         { "keep_raw", offsetof(SessionOptions, keep_raw) },
 };

@@ -11,9 +11,9 @@
 #include "driver.h"
 #include "metadata.h"
 #include "names.h"
+#include "preflight.h"
 #include "report.h"
 #include "ring.h"
-#include "route.h"
 #include "steps.h"
 #include "tally.h"
 #include "tracer.h"
@@ -62,37 +62,56 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
         return 0;
 }
 
-/* Whether what was asked for can be done with this driver, as it is now. */
-static int check_driver(const StepRequest *q, const Driver *driver, Error *error) {
-        _cleanup_free_ char *interface = NULL;
+/* A warning goes with the session, and so does a blocker that was insisted on. Notes are for "check". */
+static int take_findings(const StepRequest *q, const Findings *findings, FILE *out, Error *error) {
+        for (size_t i = 0; i < findings->n_findings; i++) {
+                const Finding *f = findings->findings + i;
+                _cleanup_free_ char *sentence = NULL;
+                int r;
+
+                if (f->level < FINDING_WARNING)
+                        continue;
+                r = finding_sentence(f, &sentence);
+                if (r < 0)
+                        return r;
+                if (f->level == FINDING_BLOCKER && !(q->force && f->forcible))
+                        return error_set(error, f->code, "%s", sentence);
+                worker_send(out, "WARNING", "%s", sentence);
+        }
+        return 0;
+}
+
+static int check(const StepRequest *q, FILE *out, Driver **ret_driver, Error *error) {
+        const SessionOptions options = {
+                .driver = (char *) q->driver,
+                .load = q->load,
+                .rebind = q->rebind,
+                .buffer_bytes = q->buffer_bytes,
+                .n_expected = q->n_expected,
+                .keep_oldest = q->keep_oldest,
+                .stacks = q->stacks,
+                .caller_address = (char *) q->caller_address,
+        };
+        /* All of them, and not only this one, take from the room on the disk. */
+        _cleanup_close_ int sessions_fd = openat(q->session_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const Preflight preflight = {
+                .context = q->context,
+                .options = &options,
+                .sessions_fd = sessions_fd,
+                .start = true,
+        };
+        _cleanup_findings_ Findings findings = {};
+        _cleanup_driver_ Driver *driver = NULL;
         int r;
 
-        if (q->rebind) {
-                if (!driver->devices)
-                        return error_set(error, ERROR_DRIVER_NOT_BOUND,
-                                        "No PCI device is bound to %s, so there is nothing to rebind; start with --load, or "
-                                        "load it yourself after the start.", driver->name);
-                if (q->caller_address) {
-                        r = network_interface_to(q->context->proc_root, q->caller_address, &interface);
-                        if (r < 0 && r != -ENETUNREACH)
-                                return error_set_errno(error, ERROR_FAILED, r, "Cannot find the network interface that you come in by");
-                }
-                return driver_check_rebind(q->context->sys_root, q->context->proc_root, driver, interface, error);
-        }
-        if (driver->devices)
-                return error_set(error, ERROR_DRIVER_BOUND,
-                                "%s already drives %s: what it has mapped cannot be traced any more. Unload it first "
-                                "(modprobe -r %s), or start with --rebind.",
-                                driver->name, driver->devices[0], driver->module ?: driver->name);
-        if (q->load && driver->builtin)
-                return error_set(error, ERROR_LOAD_FAILED,
-                                "%s is built into this kernel and cannot be loaded; bind a device to it after the start.",
-                                driver->name);
-        if (q->load && driver->loaded)
-                return error_set(error, ERROR_DRIVER_BOUND,
-                                "%s is already loaded, so loading it would do nothing; unload it first (modprobe -r %s).",
-                                driver->name, driver->module);
-        return 0;
+        if (sessions_fd < 0)
+                return -errno;
+        r = preflight_run(&preflight, &findings, &driver, error);
+        if (r >= 0)
+                r = take_findings(q, &findings, out, error);
+        if (r >= 0)
+                *ret_driver = TAKE_PTR(driver);
+        return r;
 }
 
 static int unbind_all(const StepRequest *q, const Driver *driver, FILE *out, Error *error) {
@@ -164,17 +183,9 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         _cleanup_driver_ Driver *driver = NULL;
         int r;
 
-        r = tracer_check(q->context, error);
+        r = check(q, out, &driver, error);
         if (r < 0)
                 return r;
-        if (q->driver) {
-                r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
-                if (r < 0)
-                        return r;
-                r = check_driver(q, driver, error);
-                if (r < 0)
-                        return r;
-        }
         r = report_driver(out, q, driver, error);
         if (r < 0)
                 return r;

@@ -14,7 +14,7 @@ typedef struct StepRequest {
         const char *session_boot_id;
         int runtime_fd, session_fd;
         const char *driver;             /* as asked for; NULL: every driver */
-        bool load, rebind;
+        bool load, rebind, force;
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;

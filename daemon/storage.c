@@ -145,12 +145,12 @@ int storage_check_room(const StorageSpace *space, const StorageLimits *limits, u
         if (room_bytes == left_bytes(space->free_bytes, limits->keep_free_bytes))
                 return error_set(error, ERROR_NO_SPACE,
                                 "There is room for %s of the %s that a session needs: %s of the disk have to stay free "
-                                "(KeepFree= in mmiotraced.conf), and %s are.",
+                                "(KeepFree= in mmiotraced.conf), and %s are; make room on it.",
                                 FORMAT_BYTES(room_bytes), FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(limits->keep_free_bytes),
                                 FORMAT_BYTES(space->free_bytes));
         return error_set(error, ERROR_NO_SPACE,
                         "There is room for %s of the %s that a session needs: all of them together may take %s of the disk "
-                        "(MaxUse= in mmiotraced.conf), and take %s.",
+                        "(MaxUse= in mmiotraced.conf), and take %s; raise that, or remove some.",
                         FORMAT_BYTES(room_bytes), FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(limits->max_use_bytes),
                         FORMAT_BYTES(space->used_bytes));
 }

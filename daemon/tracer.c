@@ -92,67 +92,19 @@ int tracer_find_dir(const Context *context, char **ret, Error *error) {
         return 0;
 }
 
-static bool word_in(const char *list, const char *word) {
-        size_t l = strlen(word);
-
-        for (const char *p = list; (p = strstr(p, word)); p += l)
-                if ((p == list || p[-1] == ' ') && (p[l] == ' ' || p[l] == 0))
-                        return true;
-        return false;
-}
-
-static int check_tracer(const Context *context, Error *error) {
-        _cleanup_free_ char *available = NULL, *current = NULL;
+int tracer_list(const Context *context, char **ret, Error *error) {
         int r;
 
-        r = control_read("available_tracers", &available);
+        r = control_read("available_tracers", ret);
         if (r == -EPERM && lockdown_hides_tracing(context))
                 return error_set(error, ERROR_LOCKDOWN,
                                 "The kernel is locked down at level \"confidentiality\", which forbids tracing; "
                                 "boot with lockdown=integrity or less.");
-        if (r < 0)
-                return error_set_errno(error, ERROR_NO_TRACEFS, r, "Cannot read the list of tracers");
-        if (!word_in(available, "mmiotrace"))
-                return error_set(error, ERROR_NOT_SUPPORTED,
-                                "This kernel has no mmiotrace: it takes an x86 kernel built with CONFIG_MMIOTRACE=y "
-                                "(Debian's, Ubuntu's and Arch's have it).");
-
-        r = control_read("current_tracer", &current);
-        if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the current tracer");
-        if (streq(current, "mmiotrace"))
-                return error_set(error, ERROR_TRACER_BUSY,
-                                "mmiotrace is already on, started by somebody else; save what they need, then "
-                                "\"echo nop > /sys/kernel/tracing/current_tracer\" ends it and brings the CPUs back.");
-        if (!streq(current, "nop"))
-                return error_set(error, ERROR_TRACER_BUSY,
-                                "The tracer \"%s\" is in use, and changing it would wipe its data; end it with "
-                                "\"echo nop > /sys/kernel/tracing/current_tracer\" first.", current);
-        return 0;
-}
-
-/* The kernel refuses a change of tracer while any pipe is open; the main pipe can be asked beforehand, as it takes one
- * reader only (kernel/trace/trace.c, open_pipe_on_cpu(), since 6.5 and 6.1.55). Nothing is read from it. */
-static int check_readers(const Context *context, Error *error) {
-        _cleanup_close_ int fd = tracefs_instance_file_open(NULL, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-        if (fd < 0 && errno == EBUSY)
-                return holders_refuse(context, HOLDERS_OF_PIPES, "Another program reads trace_pipe, and the kernel allows one "
-                                "reader", error);
-        return 0;
-}
-
-int tracer_check(const Context *context, Error *error) {
-        _cleanup_free_ char *dir = NULL;
-        int r;
-
-        r = tracer_find_dir(context, &dir, error);
-        if (r < 0)
-                return r;
-        r = check_tracer(context, error);
-        if (r < 0)
-                return r;
-        return check_readers(context, error);
+        if (r == -ENODEV)
+                return error_set(error, ERROR_NO_TRACEFS,
+                                "The kernel has switched all tracing off, after an error of its own or by an argument of the boot; "
+                                "\"journalctl -k -g trac\" says why, and another boot brings it back.");
+        return r < 0 ? error_set_errno(error, ERROR_NO_TRACEFS, r, "Cannot read the list of tracers") : 0;
 }
 
 void tracer_armed_done(TracerArmed *armed) {
@@ -203,6 +155,11 @@ static int change_plain(const Arming *a, const char *name, const char *value) {
         if (r < 0)
                 return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot read %s", name);
         return change(a, name, old, value);
+}
+
+/* Another tracer is only in use here if somebody insisted. It comes back, without the data that it had. */
+static int end_other_tracer(const Arming *a) {
+        return change_plain(a, "current_tracer", "nop");
 }
 
 /* In the journal also where it is on already: the end of the drain switches it off. */
@@ -376,7 +333,7 @@ static int size_other_rings(const Arming *a, uint64_t bytes) {
 
 int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, const TracerOptions *options,
         TracerArmed *ret, Error *error) {
-        _cleanup_free_ char *online = NULL, *events = NULL;
+        _cleanup_free_ char *online = NULL;
         _cleanup_tracer_armed_ TracerArmed armed = {};
         const Arming a = { context, runtime_fd, boot_id, &armed, error };
         TracerSettings settings;
@@ -391,13 +348,9 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         while (!cpu_set_has(&before, armed.cpu))
                 armed.cpu++;
 
-        if (control_read("events/enable", &events) >= 0 && !streq(events, "0")) {
-                r = strv_extend(&armed.warnings, "Trace events are switched on in the main ring buffer: they take its room "
-                                "beside the accesses. \"echo 0 > /sys/kernel/tracing/events/enable\" switches them off.");
-                if (r < 0)
-                        return r;
-        }
-
+        r = end_other_tracer(&a);
+        if (r < 0)
+                return r;
         r = add_undo(&a, UNDO_CPUS, NULL, online);
         if (r < 0)
                 return r;

@@ -14,8 +14,8 @@
 /* Finds where tracefs is mounted, and makes libtracefs use that. The string is the caller's. */
 int tracer_find_dir(const Context *context, char **ret, Error *error);
 
-/* Refuses with the reason if a session cannot begin on this machine now. Changes nothing. */
-int tracer_check(const Context *context, Error *error);
+/* The tracers that this kernel has; what keeps the list from being read keeps everything else in tracefs from it, too. */
+int tracer_list(const Context *context, char **ret, Error *error);
 
 typedef struct TracerArmed {
         unsigned cpu;                   /* the one that records */

@@ -93,10 +93,10 @@ Test(storage, check_room) {
         cr_assert_eq(storage_check_room(&(StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB }, &limits, GIB, NULL), 0);
         assert_refused((StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB + 1 }, GIB,
                         "room for 1024.0M of the 1.0G that a session needs: all of them together may take 10.0G of the disk "
-                        "(MaxUse= in mmiotraced.conf), and take 9.0G.");
+                        "(MaxUse= in mmiotraced.conf), and take 9.0G; raise that, or remove some.");
         assert_refused((StorageSpace) { 100 * GIB, 3 * GIB, 9 * GIB }, GIB,
                         "room for 0B of the 1.0G that a session needs: 4.0G of the disk have to stay free (KeepFree= in "
-                        "mmiotraced.conf), and 3.0G are.");
+                        "mmiotraced.conf), and 3.0G are; make room on it.");
 }
 
 Test(storage, look) {

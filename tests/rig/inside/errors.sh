@@ -139,7 +139,7 @@ echo nop >"$tracing/current_tracer"
 cat "$tracing/trace_pipe" >/dev/null &
 reader=$!
 wait_for 5 fuser -s "$tracing/trace_pipe"
-refused reader ReaderBusy "reads trace_pipe.*: cat \\(pid $reader\\); end it" 1 start --driver e1000e
+refused reader ReaderBusy "holds a trace pipe.*: cat \\(pid $reader\\); end it" 1 start --driver e1000e
 kill "$reader"
 wait "$reader" 2>/dev/null
 

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Can the driver's devices be traced: does somebody else hold them, and what will be seen of them? */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+
+#include "boot-arguments.h"
+#include "modules.h"
+#include "preflight.h"
+#include "sysfs.h"
+
+#define GIB (1024 * MIB)
+#define PAGE_BYTES 4096
+#define PCI_BARS 6
+
+/* include/linux/ioport.h */
+#define RESOURCE_IO 0x100
+#define RESOURCE_MEMORY 0x200
+
+/* A page that is traced costs the more the more there are (arch/x86/mm/kmmio.c, register_kmmio_probe(), 16 lists): with
+ * small pages only, this many bytes are what a machine bears. */
+#define SMALL_PAGES_MAX_BYTES (256 * MIB)
+
+#define CLASS_DISPLAY 0x03
+
+typedef struct Devices {
+        const Preflight *preflight;
+        const Driver *driver;
+        char **all;                                     /* bound, or possible */
+        char **held, **holders;                         /* by another driver, and that one's name */
+        char **without_memory, **unaligned, **large;    /* addresses */
+        bool small_pages;                               /* nohugeiomap */
+        bool display;
+} Devices;
+
+static void devices_done(Devices *d) {
+        strv_free(d->all);
+        strv_free(d->held);
+        strv_free(d->holders);
+        strv_free(d->without_memory);
+        strv_free(d->unaligned);
+        strv_free(d->large);
+}
+
+/* "A, B", or with notes "A (a), B (b)". */
+static int join(char *const *list, char *const *notes, char **ret) {
+        char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; list && list[i]; i++)
+                fprintf(f, "%s%s%s%s%s", i == 0 ? "" : ", ", list[i], notes ? " (" : "", notes ? notes[i] : "", notes ? ")" : "");
+        if (fclose(f) != 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
+
+static int open_device(const Devices *d, const char *address) {
+        char path[PATH_MAX];
+        int fd;
+
+        (void) snprintf(path, sizeof path, "%s/bus/pci/devices/%s", d->preflight->context->sys_root, address);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int look_at_holder(Devices *d, int device_fd, const char *address) {
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        if (strv_contains(d->driver->devices, address))
+                return 0;
+        r = sysfs_link_name_at(device_fd, "driver", &name);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        if (!text_is_clean(name, false))
+                return 0;
+        r = strv_extend(&d->holders, name);
+        return r < 0 ? r : strv_extend(&d->held, address);
+}
+
+/* Lines of "start end flags" (drivers/pci/pci-sysfs.c, resource_show()), of which the first six are the BARs. */
+static int look_at_bars(Devices *d, int device_fd, const char *address) {
+        bool memory = false, unaligned = false, large = false;
+        _cleanup_free_ char *text = NULL;
+        char *state = NULL;
+        unsigned n = 0;
+        int r = 0;
+
+        if (read_file_at(device_fd, "resource", 64 * KIB, &text, NULL) < 0)
+                return 0;
+        for (char *line = strtok_r(text, "\n", &state); line && n < PCI_BARS; line = strtok_r(NULL, "\n", &state), n++) {
+                uint64_t start, end, flags, bytes;
+
+                if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) != 3)
+                        return 0;
+                if (!(flags & RESOURCE_MEMORY) || end <= start)
+                        continue;
+                bytes = end - start + 1;
+                memory = true;
+                unaligned |= start % PAGE_BYTES != 0;
+                large |= d->small_pages ? bytes > SMALL_PAGES_MAX_BYTES : bytes >= GIB;
+        }
+        if (!memory)
+                r = strv_extend(&d->without_memory, address);
+        if (r >= 0 && unaligned)
+                r = strv_extend(&d->unaligned, address);
+        if (r >= 0 && large)
+                r = strv_extend(&d->large, address);
+        return r;
+}
+
+static int look_at_device(Devices *d, const char *address) {
+        _cleanup_close_ int fd = open_device(d, address);
+        _cleanup_free_ char *class = NULL;
+        uint64_t number;
+        int r;
+
+        /* Gone meanwhile. */
+        if (fd < 0)
+                return 0;
+        d->display |= read_line_at(fd, "class", &class) >= 0 && parse_u64(class, &number) >= 0 && number >> 16 == CLASS_DISPLAY;
+        r = look_at_holder(d, fd, address);
+        return r < 0 ? r : look_at_bars(d, fd, address);
+}
+
+static void report_holders(const Devices *d) {
+        const char *name = d->driver->name;
+        _cleanup_free_ char *held = NULL;
+        Findings *f = d->preflight->findings;
+
+        if (!d->held) {
+                findings_add(f, "other-driver", FINDING_OK, "No other driver holds a device of %s", name);
+                return;
+        }
+        if (join(d->held, d->holders, &held) < 0) {
+                f->r = f->r < 0 ? f->r : -ENOMEM;
+                return;
+        }
+        /* Then loading it would bind nothing. */
+        if (d->preflight->options->load && strv_length(d->held) == strv_length(d->all))
+                findings_block(f, "other-driver", ERROR_DRIVER_BOUND, true,
+                               "Another driver holds what %s could drive: %s\ntake it off first (\"echo %s > "
+                               "/sys/bus/pci/drivers/%s/unbind\")", name, held, d->held[0], d->holders[0]);
+        else
+                findings_add(f, "other-driver", FINDING_WARNING,
+                             "Another driver holds what %s could drive: %s\ntake it off if that is what you want to trace (\"echo %s "
+                             "> /sys/bus/pci/drivers/%s/unbind\")", name, held, d->held[0], d->holders[0]);
+}
+
+static void report_bars(const Devices *d) {
+        _cleanup_free_ char *none = NULL, *unaligned = NULL, *large = NULL;
+        Findings *f = d->preflight->findings;
+
+        if (join(d->without_memory, NULL, &none) < 0 || join(d->unaligned, NULL, &unaligned) < 0 ||
+            join(d->large, NULL, &large) < 0) {
+                f->r = f->r < 0 ? f->r : -ENOMEM;
+                return;
+        }
+        if (*none)
+                findings_add(f, "bars-without-memory", FINDING_WARNING,
+                             "There is no memory to map on %s: what a driver does through I/O ports or configuration space is not "
+                             "traced\ntrace a device that has a BAR in memory (\"lspci -v\" shows it)", none);
+        else
+                findings_add(f, "bars-without-memory", FINDING_OK, "The devices have memory that can be traced");
+        if (*unaligned)
+                findings_add(f, "bars-unaligned", FINDING_WARNING,
+                             "A BAR of %s begins in the middle of a page, and accesses to the first page of such a mapping are not "
+                             "recorded\ntake its place into account when you read the log", unaligned);
+        else
+                findings_add(f, "bars-unaligned", FINDING_OK, "The BARs begin at the beginning of a page");
+        if (*large && d->small_pages)
+                findings_add(f, "bars-large", FINDING_WARNING,
+                             "A BAR of %s is larger than 256M, and with nohugeiomap the machine can freeze when all of it is mapped\n"
+                             "boot without nohugeiomap", large);
+        else if (*large)
+                findings_add(f, "bars-large", FINDING_WARNING,
+                             "A BAR of %s has 1G or more, and what is mapped in pages of 1G is not traced\n"
+                             "boot with nohugeiomap, but only if the driver maps less than 256M of it", large);
+        else
+                findings_add(f, "bars-large", FINDING_OK, "No BAR is too large to be traced");
+}
+
+/* A GPU whose firmware does the work is told what to do through queues in memory. */
+static bool has_firmware(const Devices *d) {
+        static const char *const words[] = { "/gsp", "gsp_", "_guc", "/guc" };
+        _cleanup_kmod_module_ struct kmod_module *module = NULL;
+        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
+        struct kmod_list *info = NULL, *item;
+        bool found = false;
+
+        if (!d->driver->filename || modules_open(d->preflight->context->module_dir, &kmod) < 0 ||
+            kmod_module_new_from_path(kmod, d->driver->filename, &module) < 0 || kmod_module_get_info(module, &info) < 0)
+                return false;
+        kmod_list_foreach(item, info)
+                for (size_t i = 0; i < ELEMENTS(words) && streq(kmod_module_info_get_key(item), "firmware"); i++)
+                        found |= strstr(kmod_module_info_get_value(item), words[i]) != NULL;
+        kmod_module_info_free_list(info);
+        return found;
+}
+
+/* What the firmware of the machine left on the screen is drawn by a platform driver until the real one takes over. */
+static char *find_boot_framebuffer(const Devices *d) {
+        static const char *const drivers[] = { "simple-framebuffer", "efi-framebuffer", "vesa-framebuffer" };
+
+        for (size_t i = 0; i < ELEMENTS(drivers); i++) {
+                _cleanup_strv_ char **entries = NULL;
+                char path[PATH_MAX];
+
+                (void) snprintf(path, sizeof path, "%s/bus/platform/drivers/%s", d->preflight->context->sys_root, drivers[i]);
+                if (sysfs_list_at(AT_FDCWD, path, &entries) < 0)
+                        continue;
+                STRV_FOREACH(entry, entries)
+                        if (startswith(*entry, drivers[i]) && text_is_clean(*entry, false))
+                                return strdup(*entry);
+        }
+        return NULL;
+}
+
+static void report_display(const Devices *d) {
+        _cleanup_free_ char *framebuffer = find_boot_framebuffer(d);
+        Findings *f = d->preflight->findings;
+
+        if (has_firmware(d))
+                findings_add(f, "gpu-firmware", FINDING_WARNING,
+                             "%s has a firmware on the GPU do much of its work: the trace shows the driver's view, and commands to the "
+                             "firmware lie in memory, where they are not seen\nask the driver for another way if it has one, such as an "
+                             "option to do without that firmware", d->driver->name);
+        else
+                findings_add(f, "gpu-firmware", FINDING_OK, "%s is not known to leave its work to a firmware", d->driver->name);
+        if (framebuffer)
+                findings_add(f, "boot-framebuffer", FINDING_NOTE,
+                             "The console is drawn on what the boot left on the screen (%s), until %s takes the display over",
+                             framebuffer, d->driver->name);
+        else
+                findings_add(f, "boot-framebuffer", FINDING_OK, "No framebuffer of the boot is in use");
+}
+
+void preflight_devices(const Preflight *p, const Driver *driver) {
+        _cleanup_(devices_done) Devices d = { .preflight = p, .driver = driver };
+        _cleanup_free_ char *value = NULL, *list = NULL;
+        int r = 0;
+
+        d.small_pages = boot_argument_get(p->cmdline, "nohugeiomap", &value) > 0;
+        STRV_FOREACH(address, driver->devices)
+                if (r >= 0)
+                        r = strv_extend(&d.all, *address);
+        STRV_FOREACH(address, driver->candidates)
+                if (r >= 0 && !strv_contains(d.all, *address))
+                        r = strv_extend(&d.all, *address);
+        STRV_FOREACH(address, d.all)
+                if (r >= 0)
+                        r = look_at_device(&d, *address);
+        if (r >= 0)
+                r = join(d.all, NULL, &list);
+        if (r < 0) {
+                p->findings->r = p->findings->r < 0 ? p->findings->r : r;
+                return;
+        }
+        if (!d.all) {
+                findings_add(p->findings, "driver-devices", FINDING_WARNING,
+                             "This machine has no PCI device that %s is known to drive, so there may be nothing to trace\n"
+                             "\"lspci -k\" shows the devices and their drivers", driver->name);
+                return;
+        }
+        findings_add(p->findings, "driver-devices", FINDING_OK, "The devices of %s: %s", driver->name, list);
+        report_holders(&d);
+        report_bars(&d);
+        if (d.display)
+                report_display(&d);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Is there room for a session: CPUs that make way, memory for the ring, disk for the log? */
+
+#include <inttypes.h>
+
+#include "control.h"
+#include "preflight.h"
+#include "ring-size.h"
+#include "storage.h"
+
+static void set_cpu(CpuSet *set, unsigned cpu) {
+        set->bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+}
+
+static bool has_file(const Preflight *p, const char *path) {
+        _cleanup_free_ char *full = NULL;
+
+        if (asprintf(&full, "%s/devices/system/cpu/%s", p->context->sys_root, path) < 0) {
+                full = NULL;
+                return false;
+        }
+        return access(full, F_OK) >= 0;
+}
+
+/* The one that the kernel keeps: arch/x86/mm/mmio-mod.c, enter_uniprocessor(). */
+static unsigned first_cpu(const CpuSet *set) {
+        unsigned cpu = 0;
+
+        while (cpu < CPUS_MAX && !cpu_set_has(set, cpu))
+                cpu++;
+        return cpu;
+}
+
+/* Where the one that is kept is isolated, the last one that is not has to stay for everything else
+ * (kernel/cpu.c, cpu_down_maps_locked(); it says EBUSY). They are taken down from the lowest to the highest. */
+static void find_housekeeper(const Preflight *p, const CpuSet *online, unsigned kept, CpuSet *staying) {
+        _cleanup_free_ char *list = preflight_read(p->context->sys_root, "devices/system/cpu/isolated");
+        CpuSet isolated;
+
+        if (isempty(list) || cpu_set_parse(list, &isolated) < 0 || !cpu_set_has(&isolated, kept))
+                return;
+        for (unsigned cpu = CPUS_MAX; cpu-- > kept + 1;)
+                if (cpu_set_has(online, cpu) && !cpu_set_has(&isolated, cpu)) {
+                        set_cpu(staying, cpu);
+                        return;
+                }
+}
+
+void preflight_cpus(const Preflight *p) {
+        _cleanup_free_ char *list = NULL, *others = NULL, *stay = NULL;
+        CpuSet online, one = {}, staying = {}, none = {};
+        bool hotplug = has_file(p, "hotplug");
+        unsigned kept;
+        int r;
+
+        r = read_online_cpus(p->context->sys_root, &list, &online);
+        if (r < 0 || cpu_set_count(&online) == 0) {
+                findings_block(p->findings, "cpus", ERROR_KERNEL, false, "Cannot find out which CPUs are online: %s",
+                               strerrordesc_np(r < 0 ? -r : EBADMSG));
+                return;
+        }
+        kept = first_cpu(&online);
+        set_cpu(&one, kept);
+        if (cpu_set_count(&online) == 1) {
+                findings_add(p->findings, "cpus", FINDING_OK, "Only CPU %u is online, and it will record", kept);
+                return;
+        }
+        for (unsigned cpu = kept + 1; cpu < CPUS_MAX; cpu++) {
+                char path[32];
+
+                (void) snprintf(path, sizeof path, "cpu%u/online", cpu);
+                if (cpu_set_has(&online, cpu) && (!hotplug || !has_file(p, path)))
+                        set_cpu(&staying, cpu);
+        }
+        find_housekeeper(p, &online, kept, &staying);
+
+        r = format_missing_cpus(&online, &one, &others);
+        if (r >= 0)
+                r = format_missing_cpus(&staying, &none, &stay);
+        if (r < 0) {
+                p->findings->r = p->findings->r < 0 ? p->findings->r : r;
+                return;
+        }
+        findings_add(p->findings, "cpus", FINDING_NOTE,
+                     "CPU %u will record, and %s will be offline until the session is stopped\nend what needs them, and do not do it "
+                     "to a machine on which others depend", kept, others);
+        if (isempty(stay))
+                findings_add(p->findings, "cpus-stay", FINDING_OK, "All CPUs but the one that records can be taken offline");
+        else
+                findings_add(p->findings, "cpus-stay", FINDING_WARNING,
+                             "CPU %s cannot be taken offline: accesses that two CPUs make at the same time can be lost without any "
+                             "trace of it\nboot with maxcpus=1, or without isolcpus=", stay);
+}
+
+static void check_memory(const Preflight *p) {
+        const SessionOptions *o = p->options;
+        const TracerOptions options = {
+                .buffer_bytes = o->buffer_bytes,
+                .n_expected = o->n_expected,
+                .keep_oldest = o->keep_oldest,
+                .stacks = o->stacks,
+        };
+        _cleanup_error_ Error error = {};
+        uint64_t bytes;
+
+        if (ring_size_choose(p->context, &options, &bytes, &error) < 0)
+                findings_block_error(p->findings, "ring-memory", false, &error);
+        else
+                findings_add(p->findings, "ring-memory", FINDING_OK, "There is memory for a ring of %s", FORMAT_BYTES(bytes));
+}
+
+static void check_disk(const Preflight *p) {
+        uint64_t raw_bytes = ring_size_of_events(p->options->n_expected, p->options->stacks), wanted_bytes, room_bytes;
+        _cleanup_error_ Error error = {};
+        StorageLimits limits;
+        StorageSpace space;
+        int r;
+
+        r = storage_look(p->sessions_fd, &space);
+        if (r < 0) {
+                (void) error_set_errno(&error, ERROR_NO_SPACE, r, "Cannot find out how much room the disk has");
+                findings_block_error(p->findings, "disk-space", false, &error);
+                return;
+        }
+        storage_limits(&p->context->config.storage, space.total_bytes, &limits);
+        if (storage_check_room(&space, &limits, STORAGE_START_BYTES, &error) < 0) {
+                findings_block_error(p->findings, "disk-space", false, &error);
+                return;
+        }
+        room_bytes = storage_room_bytes(&space, &limits);
+        wanted_bytes = raw_bytes < UINT64_MAX / 2 ? raw_bytes + storage_seal_bytes(raw_bytes, p->options->keep_raw) : UINT64_MAX;
+        if (wanted_bytes > room_bytes)
+                findings_add(p->findings, "disk-space", FINDING_WARNING,
+                             "There is room for %s on the disk, and %" PRIu64 " events take %s before they are packed\n"
+                             "make room in /var/lib/mmiotraced, or raise MaxUse= in mmiotraced.conf",
+                             FORMAT_BYTES(room_bytes), p->options->n_expected, FORMAT_BYTES(wanted_bytes));
+        else
+                findings_add(p->findings, "disk-space", FINDING_OK, "There is room for %s on the disk", FORMAT_BYTES(room_bytes));
+}
+
+void preflight_room(const Preflight *p) {
+        check_memory(p);
+        check_disk(p);
+}

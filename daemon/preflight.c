@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+
+#include "preflight.h"
+
+char *preflight_read(const char *root, const char *path) {
+        _cleanup_free_ char *full = NULL;
+        char *line = NULL;
+
+        if (asprintf(&full, "%s/%s", root, path) < 0) {
+                full = NULL;
+                return NULL;
+        }
+        return read_line_at(AT_FDCWD, full, &line) < 0 ? NULL : line;
+}
+
+int preflight_run(const Preflight *preflight, Findings *ret, Driver **ret_driver, Error *error) {
+        _cleanup_findings_ Findings findings = {};
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_free_ char *cmdline = NULL;
+        Preflight p = *preflight;
+
+        cmdline = preflight_read(p.context->proc_root, "cmdline");
+        if (!cmdline)
+                cmdline = strdup("");
+        if (!cmdline)
+                return -ENOMEM;
+        p.cmdline = cmdline;
+        p.findings = &findings;
+
+        if (p.busy && p.busy->code != ERROR_NONE)
+                findings_block_error(&findings, "session", false, p.busy);
+        else
+                findings_add(&findings, "session", FINDING_OK, "No session is running");
+        preflight_kernel(&p);
+        preflight_boot(&p);
+        if (p.options->driver) {
+                preflight_driver(&p, &driver);
+                if (driver)
+                        preflight_devices(&p, driver);
+        }
+        preflight_cpus(&p);
+        preflight_room(&p);
+        if (findings.r < 0)
+                return error_set_errno(error, ERROR_FAILED, findings.r, "Cannot check the machine");
+
+        *ret = findings;
+        findings = (Findings) {};
+        if (ret_driver)
+                *ret_driver = TAKE_PTR(driver);
+        return 0;
+}
