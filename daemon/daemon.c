@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "manager-bus.h"
 #include "names.h"
+#include "undo.h"
 #include "unit-bus.h"
 
 static int log_errno(int r, const char *what) {
@@ -20,8 +21,9 @@ typedef struct Daemon {
         bool asked;
 } Daemon;
 
-static void on_asked(bool restarting, void *userdata) {
+static void on_asked(const char *job_type, void *userdata) {
         Manager *m = ((Daemon *) userdata)->manager;
+        bool restarting = streq(job_type, "restart") || streq(job_type, "try-restart");
 
         /* Whoever sent a second signal meanwhile has had an answer. */
         if (m->quitting == QUIT_NOT)
@@ -33,7 +35,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 
         (void) sd_notify(false, "STOPPING=1\nSTATUS=Ending what is going on");
         /* With nothing running there is nothing to hand over; and whoever sends a second signal does not want to wait. */
-        if (!d->manager->active || d->asked || unit_bus_is_restarting(d->connection, on_asked, d) < 0)
+        if (!d->manager->active || d->asked || unit_bus_ask_job(d->connection, on_asked, d) < 0)
                 manager_quit(d->manager, false);
         d->asked = true;
         return 0;
@@ -66,6 +68,7 @@ int daemon_run(const Context *context) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
         _cleanup_(manager_freep) Manager *manager = NULL;
         _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_close_ int lock_fd = -EBADF;
         Daemon d = {};
         int r;
 
@@ -97,6 +100,10 @@ int daemon_run(const Context *context) {
         r = sd_bus_request_name(connection, BUS_NAME, 0);
         if (r < 0)
                 return log_errno(r, "Cannot own the bus name " BUS_NAME);
+        /* A recover program that is still at work is done within seconds. */
+        r = undo_lock(manager->runtime_fd, true, &lock_fd);
+        if (r < 0)
+                return log_errno(r, "Cannot lock the runtime directory");
         r = manager_load(manager);
         if (r < 0)
                 return log_errno(r, "Cannot read the sessions on disk");

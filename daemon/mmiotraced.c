@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "names.h"
+#include "recover.h"
 #include "util.h"
 
 static void help(void) {
@@ -14,8 +15,11 @@ static void help(void) {
              "Captures what drivers do to their hardware, with the kernel's mmiotrace tracer.\n"
              "It is started by systemd or D-Bus and controlled by mmiotracectl(1).\n"
              "\n"
-             "  -h --help      Show this\n"
-             "     --version   Show the version\n"
+             "     --recover      Do not run: end the session that a dead daemon has left, put\n"
+             "                    the machine back, and exit; 1 if that is not possible\n"
+             "     --if-stopped   With --recover, from a unit: only if it is being stopped\n"
+             "  -h --help         Show this\n"
+             "     --version      Show the version\n"
              "\n"
              "Environment: STATE_DIRECTORY (default /var/lib/mmiotraced) holds the sessions,\n"
              "RUNTIME_DIRECTORY (default /run/mmiotraced) what has to be undone.");
@@ -29,6 +33,8 @@ int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
+                { "recover", no_argument, NULL, 'r' },
+                { "if-stopped", no_argument, NULL, 's' },
                 {},
         };
         Context context = {
@@ -42,6 +48,7 @@ int main(int argc, char *argv[]) {
                 .inspect_socket = INSPECT_SOCKET,
                 .config = CONFIG_DEFAULT,
         };
+        bool recover = false, if_stopped = false;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -52,6 +59,12 @@ int main(int argc, char *argv[]) {
                 case 'v':
                         puts("mmiotraced " PROJECT_VERSION);
                         return EXIT_SUCCESS;
+                case 'r':
+                        recover = true;
+                        break;
+                case 's':
+                        if_stopped = true;
+                        break;
                 default:
                         return 2;
                 }
@@ -64,7 +77,12 @@ int main(int argc, char *argv[]) {
         if (r < 0)
                 (void) sd_journal_send("MESSAGE=Cannot read " CONFIG_FILE ", using the defaults: %s", strerrordesc_np(-r),
                                 "PRIORITY=4", NULL);
-        r = daemon_run(&context);
+        if (recover) {
+                /* systemd takes no descriptors from a process that is not the service's main one. */
+                (void) unsetenv("NOTIFY_SOCKET");
+                r = recover_run(&context, if_stopped);
+        } else
+                r = daemon_run(&context);
         config_done(&context.config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <systemd/sd-journal.h>
 
 #include "manager.h"
+#include "names.h"
 #include "session-capture.h"
 #include "steps.h"
 #include "tracer.h"
@@ -40,6 +42,9 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 session_replace(&s->archive_name, value);
         else if (streq(key, "WARNING"))
                 session_warn(s, value);
+        else if (streq(key, "DONE"))
+                (void) sd_journal_send("MESSAGE=Session %u: %s", s->id, value, "PRIORITY=6", "MESSAGE_ID=" MESSAGE_RESTORED,
+                                FIELD_SESSION "=%u", s->id, NULL);
         else if (streq(key, "DROPPED"))
                 manager_log_dropped_journal();
         else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
@@ -526,4 +531,10 @@ void session_caller_gone(Session *s) {
         session_warn(s, "The program that the session was started for ended without stopping it: so the daemon did.");
         (void) session_stop(s, &ignored);
         error_done(&ignored);
+}
+
+int session_interrupt(Session *s, const char *why, Error *error) {
+        if (session_is_active(s))
+                session_set_result(s, RESULT_INTERRUPTED, why);
+        return session_stop(s, error);
 }

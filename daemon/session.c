@@ -223,6 +223,9 @@ void session_seal(Session *s) {
         manager_release_active(s->manager, s);
         if (s->state != SESSION_SEALING)
                 session_set_state(s, SESSION_SEALING);
+        /* It would be cut short at once. The next daemon begins with it. */
+        if (s->manager->quitting)
+                return;
         r = job_start(s, JOB_SEAL, &s->job);
         if (r < 0) {
                 (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the program that seals sessions");

@@ -125,6 +125,9 @@ int session_stop(Session *session, Error *error);
 /* The program that it is bound to is not there any more. */
 void session_caller_gone(Session *session);
 
+/* The same, for a reason that its owner has to hear of: its result is "interrupted" then. */
+int session_interrupt(Session *session, const char *why, Error *error);
+
 /* Writes a mark into the trace. caller_usec: when the caller saw what it marks, 0 if it does not say. ret_usec: the
  * record's time, CLOCK_MONOTONIC, which is the clock of the log. */
 int session_mark(Session *session, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error);

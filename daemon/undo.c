@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include "json.h"
 #include "undo.h"
@@ -90,6 +91,19 @@ int undo_load(int runtime_fd, const char *boot_id, Undo *ret) {
         }
         *ret = undo;
         undo = (Undo) {};
+        return 0;
+}
+
+int undo_lock(int runtime_fd, bool wait, int *ret_fd) {
+        /* The folder itself: opened anew, as a lock belongs to what was opened, which workers inherit. */
+        _cleanup_close_ int fd = openat(runtime_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        *ret_fd = TAKE_FD(fd);
         return 0;
 }
 

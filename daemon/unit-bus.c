@@ -148,14 +148,14 @@ int unit_bus_load(sd_bus *connection, Session *s, const char *module) {
         return 0;
 }
 
-/* The question of unit_bus_is_restarting(): our unit, its job, the job's type. */
+/* The question of unit_bus_ask_job(): our unit, its job, the job's type. */
 typedef struct Question {
-        void (*found)(bool restarting, void *userdata);
+        void (*found)(const char *job_type, void *userdata);
         void *userdata;
 } Question;
 
-static int question_end(Question *q, bool restarting) {
-        q->found(restarting, q->userdata);
+static int question_end(Question *q, const char *job_type) {
+        q->found(job_type, q->userdata);
         free(q);
         return 0;
 }
@@ -171,7 +171,7 @@ static int on_job_type(sd_bus_message *reply, void *userdata, sd_bus_error *ret_
 
         if (!sd_bus_message_is_method_error(reply, NULL))
                 (void) sd_bus_message_read(reply, "v", "s", &type);
-        return question_end(userdata, streq(type, "restart") || streq(type, "try-restart"));
+        return question_end(userdata, type);
 }
 
 static int on_unit_job(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -180,7 +180,7 @@ static int on_unit_job(sd_bus_message *reply, void *userdata, sd_bus_error *ret_
 
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "v", "(uo)", &id, &path) < 0 || id == 0 ||
             ask(sd_bus_message_get_bus(reply), path, SYSTEMD ".Job", "JobType", on_job_type, userdata) < 0)
-                return question_end(userdata, false);
+                return question_end(userdata, "");
         return 0;
 }
 
@@ -189,11 +189,11 @@ static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *ret_erro
 
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "o", &path) < 0 ||
             ask(sd_bus_message_get_bus(reply), path, SYSTEMD ".Unit", "Job", on_unit_job, userdata) < 0)
-                return question_end(userdata, false);
+                return question_end(userdata, "");
         return 0;
 }
 
-int unit_bus_is_restarting(sd_bus *connection, void (*found)(bool restarting, void *userdata), void *userdata) {
+int unit_bus_ask_job(sd_bus *connection, void (*found)(const char *job_type, void *userdata), void *userdata) {
         _cleanup_free_ Question *q = malloc(sizeof(Question));
         int r;
 

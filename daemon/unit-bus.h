@@ -9,6 +9,7 @@
 /* Starts mmiotraced-load@MODULE.service; session_load_done() hears how it ended. userdata of the hook. */
 int unit_bus_load(sd_bus *connection, Session *session, const char *module);
 
-/* Asks why this service is being stopped: found is called once, with true if it is to be started again right after
- * (systemctl restart). Both come as the same signal. */
-int unit_bus_is_restarting(sd_bus *connection, void (*found)(bool restarting, void *userdata), void *userdata);
+/* Asks PID 1 for the job of the unit that this process belongs to: found is called once with its type ("stop",
+ * "restart", …), or with "" if there is none or that cannot be found out. Of the service itself, stop and restart come
+ * as the same signal. The connection is the system bus or PID 1's own socket. */
+int unit_bus_ask_job(sd_bus *connection, void (*found)(const char *job_type, void *userdata), void *userdata);

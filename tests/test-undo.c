@@ -117,3 +117,14 @@ Test(undo, file_is_private_and_no_link) {
         cr_assert_eq(undo_add(test_dir(), BOOT, UNDO_TRACER, NULL, NULL), -ELOOP);
         cr_assert_lt(faccessat(test_dir(), "elsewhere", F_OK, 0), 0);
 }
+
+/* One at a time, however it came to its end. */
+Test(undo, lock) {
+        int first = -EBADF, second = -EBADF;
+
+        cr_assert_eq(undo_lock(test_dir(), false, &first), 0);
+        cr_assert_eq(undo_lock(test_dir(), false, &second), -EWOULDBLOCK);
+        safe_close(first);
+        cr_assert_eq(undo_lock(test_dir(), true, &second), 0);
+        safe_close(second);
+}

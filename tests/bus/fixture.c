@@ -209,6 +209,15 @@ void daemon_kill(Fixture *f, bool with_workers) {
         wait_until(f, !f->daemon_is_there);
 }
 
+int daemon_recover(Fixture *f) {
+        pid_t pid = run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root, f->machine.tree.modules,
+                        (char *) f->seal_program, (char *) "--recover", NULL });
+        int status = wait_for_exit(pid);
+
+        cr_assert(WIFEXITED(status), "status %d", status);
+        return WEXITSTATUS(status);
+}
+
 void daemon_kill_worker(Fixture *f, const char *name) {
         _cleanup_closedir_ DIR *d = opendir("/proc");
         struct dirent *entry;

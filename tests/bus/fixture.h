@@ -51,6 +51,9 @@ void daemon_stop(Fixture *fixture);
 /* By SIGKILL; returns once its workers have noticed. With them: the workers die with it. */
 void daemon_kill(Fixture *fixture, bool with_workers);
 
+/* Runs the program that systemd starts when the daemon is gone for good; returns its exit status. */
+int daemon_recover(Fixture *fixture);
+
 /* Kills the worker of that name; there has to be one. */
 void daemon_kill_worker(Fixture *fixture, const char *name);
 

@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "names.h"
+#include "recover.h"
 
 static char *below(const char *root, const char *name) {
         char *path;
@@ -18,8 +19,8 @@ static char *below(const char *root, const char *name) {
 int main(int argc, char *argv[]) {
         int r;
 
-        if (argc != 4) {
-                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM\n", stderr);
+        if (argc != 4 && argc != 5) {
+                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM [--recover]\n", stderr);
                 return 2;
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
@@ -27,17 +28,18 @@ int main(int argc, char *argv[]) {
                             *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal");
 
         umask(0077);
-        r = daemon_run(&(Context) {
-                        .tracing_dir = tracing_dir,
-                        .sys_root = sys_root,
-                        .proc_root = proc_root,
-                        .module_dir = argv[2],
-                        .journal_dir = journal_dir,
-                        .state_dir = state_dir,
-                        .runtime_dir = runtime_dir,
-                        .seal_program = argv[3],
-                        /* However full the disk of the tests is. */
-                        .config = { .seal_level = 6, .storage.keep_free = { .set = true, .bytes = 0 } },
-        });
+        const Context context = {
+                .tracing_dir = tracing_dir,
+                .sys_root = sys_root,
+                .proc_root = proc_root,
+                .module_dir = argv[2],
+                .journal_dir = journal_dir,
+                .state_dir = state_dir,
+                .runtime_dir = runtime_dir,
+                .seal_program = argv[3],
+                /* However full the disk of the tests is. */
+                .config = { .seal_level = 6, .storage.keep_free = { .set = true, .bytes = 0 } },
+        };
+        r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <systemd/sd-journal.h>
+
+#include "manager.h"
+#include "names.h"
+#include "recover.h"
+#include "tracer.h"
+#include "undo.h"
+#include "unit-bus.h"
+
+/* Time for a large ring to get to a slow disk. A disk that does not answer at all must not keep the machine on one CPU. */
+#define SESSION_USEC (120 * USEC_PER_SEC)
+
+#define SYSTEMD_SOCKET "unix:path=/run/systemd/private"
+
+static void say(int priority, const char *text) {
+        (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        if (isatty(STDERR_FILENO))
+                fprintf(stderr, "%s\n", text);
+}
+
+static int fail(int r, const char *what, const Error *error) {
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "%s: %s", what, error && error->text ? error->text : strerrordesc_np(-r)) < 0)
+                text = NULL;
+        say(3, text ?: what);
+        return r;
+}
+
+typedef struct JobQuestion {
+        sd_event *event;
+        bool stopping;
+} JobQuestion;
+
+static void on_job(const char *job_type, void *userdata) {
+        JobQuestion *q = userdata;
+
+        q->stopping = streq(job_type, "stop");
+        (void) sd_event_exit(q->event, 0);
+}
+
+/* Of PID 1 itself, which answers where there is no bus as well. Who gets no answer leaves the machine to those who come
+ * later: the next daemon, or the recover unit. */
+static bool unit_is_being_stopped(void) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
+        JobQuestion question = {};
+        int r;
+
+        r = sd_event_new(&event);
+        if (r >= 0)
+                r = sd_bus_new(&connection);
+        if (r >= 0)
+                r = sd_bus_set_address(connection, SYSTEMD_SOCKET);
+        if (r >= 0)
+                r = sd_bus_start(connection);
+        if (r >= 0)
+                r = sd_bus_attach_event(connection, event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(connection, true);
+        question.event = event;
+        if (r >= 0)
+                r = unit_bus_ask_job(connection, on_job, &question);
+        if (r >= 0)
+                r = sd_event_loop(event);
+        if (r < 0)
+                (void) fail(r, "Cannot ask systemd whether mmiotraced is being stopped", NULL);
+        return question.stopping;
+}
+
+/* Nobody listens. */
+static void on_session(Session *session, void *userdata) {
+}
+
+static void on_session_result(Session *session, const Error *error, void *userdata) {
+}
+
+static void on_job_event(Job *job, void *userdata) {
+}
+
+static void on_job_removed(Job *job, const char *result, const char *detail, void *userdata) {
+}
+
+/* As a daemon does that is told to stop as soon as it has come up. */
+static int end_session(const Context *context) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(manager_freep) Manager *m = NULL;
+        _cleanup_error_ Error ignored = {};
+        sigset_t mask;
+        int r;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        r = sd_event_new(&event);
+        if (r >= 0)
+                r = manager_new(context, event, &m);
+        if (r < 0)
+                return r;
+        m->hooks = (ManagerHooks) {
+                .session_added = on_session,
+                .session_changed = on_session,
+                .session_removed = on_session,
+                .started = on_session_result,
+                .stopped = on_session_result,
+                .job_added = on_job_event,
+                .job_changed = on_job_event,
+                .job_removed = on_job_removed,
+        };
+        m->quitting = QUIT_STOP;
+        r = manager_load(m);
+        if (r < 0)
+                return r;
+        if (m->active)
+                (void) session_interrupt(m->active, "The daemon ended for good during the session: what was in the ring buffer by "
+                                "then was saved, and the machine was restored, without it.", &ignored);
+        manager_check_quit(m);
+        return sd_event_loop(event);
+}
+
+/* In a process of its own: whatever made the daemon fail may be in wait there, too, and the machine comes back all the
+ * same. */
+static void end_session_apart(const Context *context) {
+        _cleanup_close_ int fd = -EBADF;
+        struct pollfd p;
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                (void) setpgid(0, 0);
+                _exit(end_session(context) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        }
+        if (pid < 0) {
+                (void) fail(-errno, "Cannot start the process that ends the session", NULL);
+                return;
+        }
+        (void) setpgid(pid, pid);
+        fd = pidfd_open(pid, 0);
+        p = (struct pollfd) { .fd = fd, .events = POLLIN };
+        while (poll(&p, 1, (int) (SESSION_USEC / USEC_PER_MSEC)) < 0 && errno == EINTR)
+                ;
+        /* With its workers, which hold the pipes. One that has ended by itself has none. */
+        (void) kill(-pid, SIGKILL);
+        if (waitpid(pid, &status, 0) == pid && status != 0)
+                say(3, "The session that was cut short could not be ended: the next daemon seals what is on disk.");
+}
+
+int recover_run(const Context *context, bool if_stopped) {
+        _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
+        _cleanup_free_ char *path = NULL, *boot_id = NULL;
+        _cleanup_strv_ char **done = NULL;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        runtime_fd = open(context->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (runtime_fd < 0)
+                return errno == ENOENT ? 0 : fail(-errno, "Cannot open the runtime directory", NULL);
+        if (!undo_exists(runtime_fd) || (if_stopped && !unit_is_being_stopped()))
+                return 0;
+        r = undo_lock(runtime_fd, false, &lock_fd);
+        if (r == -EWOULDBLOCK)
+                return 0;
+        if (r < 0)
+                return fail(r, "Cannot lock the runtime directory", NULL);
+        if (asprintf(&path, "%s/sys/kernel/random/boot_id", context->proc_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_line_at(AT_FDCWD, path, &boot_id);
+        if (r < 0)
+                return fail(r, "Cannot read the boot's id", NULL);
+
+        say(4, "mmiotraced is gone and has left the machine changed; putting it back.");
+        end_session_apart(context);
+        r = tracer_restore(context, runtime_fd, boot_id, &done, &error);
+        STRV_FOREACH(sentence, done)
+                say(5, *sentence);
+        if (r < 0)
+                return fail(r, "Not everything could be undone", &error);
+        say(5, "Everything that the session had changed is as before.");
+        return 1;
+}

@@ -1,0 +1,187 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The machine comes back where the daemon does not, and what it had captured is not lost either.
+
+set -uo pipefail
+# shellcheck source=SCRIPTDIR/common.sh
+. "$(dirname "$0")/common.sh"
+
+unit_dir=/run/systemd/system/mmiotraced.service.d
+
+# override LINE…: settings of the unit, in place of those before.
+override() {
+    mkdir -p "$unit_dir"
+    printf '%s\n' "$@" >"$unit_dir/test.conf"
+    systemctl daemon-reload
+}
+
+no_override() {
+    rm -f "$unit_dir/test.conf"
+    systemctl daemon-reload
+    systemctl reset-failed mmiotraced.service mmiotraced-recover.service 2>/dev/null
+}
+
+# start NAME: a session with some events, all of which the kernel has counted in $n_events.
+start() {
+    mmiotracectl -q start --driver e1000e >/tmp/answer 2>&1 || give_up "$1: cannot start: $(cat /tmp/answer)"
+    [ "$(cat /sys/devices/system/cpu/online)" = 0 ] || not_ok "$1-one-cpu" "$(cat /sys/devices/system/cpu/online)"
+    modprobe e1000e
+    udevadm settle
+    mmiotracectl -q mark "$1" >/tmp/answer 2>&1 || not_ok "$1-mark" "$(cat /tmp/answer)"
+    n_events=$(awk '$1 == "entries:" { n += $2 } $1 $2 == "readevents:" { n += $3 } END { print n }' \
+        "$tracing/per_cpu/cpu0/stats")
+}
+
+unit_state() {
+    systemctl show -P ActiveState "${1:-mmiotraced.service}"
+}
+
+unit_is() {
+    [ "$(unit_state)" = "$1" ]
+}
+
+# Called by wait_for.
+# shellcheck disable=SC2317
+recover_unit_is() {
+    [ "$(unit_state mmiotraced-recover.service)" = "$1" ]
+}
+
+# is_restored: for wait_for. The state of CPUs and settings is asked of the kernel itself.
+# shellcheck disable=SC2317
+is_restored() {
+    [ ! -e /run/mmiotraced/undo ] && machine_state >/tmp/after && cmp -s /tmp/before /tmp/after
+}
+
+# Milliseconds since the boot.
+uptime_msec() {
+    local now
+    read -r now _ </proc/uptime
+    echo "${now/./}0"
+}
+
+# restored NAME: without the daemon, whose unit has ended just now.
+restored() {
+    local ended
+    ended=$(uptime_msec)
+    if wait_for 60 is_restored; then
+        ok "$1 ($(($(uptime_msec) - ended)) ms after the end of the unit was seen)"
+    else
+        machine_state >/tmp/after
+        not_ok "$1" "$(diff /tmp/before /tmp/after | tr '\n' '|') $(ls /run/mmiotraced)"
+    fi
+    modprobe -r e1000e
+}
+
+# Called by wait_for.
+# shellcheck disable=SC2317
+session_is_over() {
+    jq -e '.state == "sealed" or .state == "failed"' "$sessions/$(<"$sessions/last-id")/session.json" >/dev/null
+}
+
+# sealed NAME RESULT: by a daemon that is all right again, with every event, or with the count of those that are missing.
+sealed() {
+    local folder n
+    no_override
+    systemctl start mmiotraced || not_ok "$1-daemon" "it does not start"
+    folder=$sessions/$(<"$sessions/last-id")
+    wait_for 60 session_is_over || not_ok "$1-end" "the session does not end"
+    [ "$(jq -r '.state + " " + .result' "$folder/session.json")" = "sealed $2" ] ||
+        not_ok "$1-result" "$(jq -c '[.state, .result, .result_text, .warnings]' "$folder/session.json")"
+    tar -xJf "$folder/archive.tar.xz" -O mmiotrace.log >/tmp/log || not_ok "$1-log" "there is none"
+    n=$(($(grep -cE '^(R|W|UNKNOWN|MAP|UNMAP|MARK) ' /tmp/log) + $(jq .lost_events "$folder/session.json")))
+    grep -q "^MARK .* $1\$" /tmp/log || not_ok "$1-mark" "it is not in the log"
+    if [ "$n" = "$n_events" ]; then
+        ok "$1-sealed ($n events, $(jq .lost_events "$folder/session.json") of them lost)"
+    else
+        not_ok "$1-sealed" "$n events instead of $n_events; $(jq -c .warnings "$folder/session.json")"
+    fi
+}
+
+kill_daemon() {
+    local pid
+    pid=$(main_pid)
+    [ "${pid:-0}" = 0 ] || kill -KILL "$pid" 2>/dev/null || true
+}
+
+# Rings that nobody ever sized have a size of their own kind, which cannot be set again.
+echo 1408 >"$tracing/buffer_size_kb"
+machine_state >/tmp/before
+
+# Killed again and again, until systemd gives up. How many times that takes is set in the unit; here it is fewer.
+override '[Unit]' StartLimitBurst=4
+start given-up
+until unit_is failed; do
+    kill_daemon
+done
+restored given-up
+sealed given-up interrupted
+
+# A daemon that cannot start any more.
+start cannot-start
+override '[Unit]' StartLimitBurst=4 '[Service]' ExecStart= ExecStart=/bin/false
+kill_daemon
+wait_for 60 unit_is failed || not_ok cannot-start "systemd does not give up"
+restored cannot-start
+sealed cannot-start interrupted
+
+# One that hangs when it is told to stop: the stop is not over before the machine is restored.
+start hangs
+override '[Service]' TimeoutStopSec=5s
+kill -STOP "$(drain_pid)"
+systemctl stop mmiotraced
+is_restored || not_ok hangs-post "when the stop is over, the machine is not restored"
+restored hangs
+sealed hangs interrupted
+
+# Stopped between a crash and the restart.
+override '[Service]' RestartSec=1min
+start between
+kill_daemon
+wait_for 60 unit_is activating || not_ok between-crash "$(unit_state)"
+[ "$(systemctl show -P SubState mmiotraced)" = auto-restart ] || not_ok between-state "$(systemctl show -P SubState mmiotraced)"
+systemctl stop mmiotraced
+restored between
+sealed between interrupted
+
+# CPUs that the tracer does not bring back, as when the kernel could not do it at that moment.
+override '[Service]' RestartSec=1min
+start cpu-stays
+kill_daemon
+wait_for 60 unit_is activating || not_ok cpu-stays-crash "$(unit_state)"
+echo nop >"$tracing/current_tracer"
+echo 0 >/sys/devices/system/cpu/cpu1/online
+echo 0 >/sys/devices/system/cpu/cpu2/online
+systemctl start mmiotraced
+restored cpu-stays
+[ "$(cat /sys/devices/system/cpu/online)" = 0-2 ] || not_ok cpu-stays-cpus "$(cat /sys/devices/system/cpu/online)"
+
+# The same by the recover unit, whose sandbox has to let it through as well.
+override '[Service]' RestartSec=1min
+start cpu-stays-recover
+kill_daemon
+wait_for 60 unit_is activating || not_ok cpu-stays-recover-crash "$(unit_state)"
+echo nop >"$tracing/current_tracer"
+echo 0 >/sys/devices/system/cpu/cpu2/online
+systemctl stop mmiotraced
+restored cpu-stays-recover
+journalctl --no-pager -b -u mmiotraced-recover -o cat | grep -q 'CPU 2 was still offline' ||
+    not_ok cpu-stays-recover-note "it does not say so"
+
+# Somebody holds a pipe, for longer than anybody waits.
+no_override
+start held
+override '[Unit]' StartLimitBurst=4 '[Service]' ExecStart= ExecStart=/bin/false
+sleep infinity 9<"$tracing/per_cpu/cpu1/trace_pipe_raw" &
+holder=$!
+kill_daemon
+wait_for 60 recover_unit_is failed || not_ok held "the recover unit is $(unit_state mmiotraced-recover.service)"
+journalctl --no-pager -b -u mmiotraced-recover -o cat | grep -q "holds a trace pipe open: sleep (pid $holder)" ||
+    not_ok held-who "$(journalctl --no-pager -b -u mmiotraced-recover -o cat | tail -n 5)"
+[ -e /run/mmiotraced/undo ] || not_ok held-journal "it is gone"
+kill "$holder"
+wait "$holder" 2>/dev/null
+systemctl start mmiotraced-recover || not_ok held-again "it fails again"
+restored held
+sealed held interrupted
+finish
