@@ -54,6 +54,33 @@ static int parse_source(const char *value, Config *c) {
         return -EINVAL;
 }
 
+/* Less than that would only keep disk and drain busy. */
+static int parse_sync_interval(const char *value, Config *c) {
+        uint64_t usec;
+        int r;
+
+        r = parse_span(value, &usec);
+        if (r < 0)
+                return r;
+        if (usec < 100 * USEC_PER_MSEC || usec > 3600 * USEC_PER_SEC)
+                return -ERANGE;
+        c->sync_usec = usec;
+        return 0;
+}
+
+static int parse_sync_bytes(const char *value, Config *c) {
+        uint64_t bytes;
+        int r;
+
+        r = parse_size(value, &bytes);
+        if (r < 0)
+                return r;
+        if (bytes < 64 * KIB)
+                return -ERANGE;
+        c->sync_bytes = bytes;
+        return 0;
+}
+
 static int parse_level(const char *value, Config *c) {
         uint64_t level;
 
@@ -95,6 +122,8 @@ static const struct {
 } keys[] = {
         { "Capture", "BufferSize", parse_buffer_size },
         { "Capture", "Source", parse_source },
+        { "Capture", "SyncBytes", parse_sync_bytes },
+        { "Capture", "SyncIntervalSec", parse_sync_interval },
         { "Seal", "Level", parse_level },
         { "Submit", "Attempts", parse_attempts },
         { "Submit", "RetrySec", parse_retry },

@@ -16,6 +16,8 @@ typedef enum CaptureSource {
 typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
         CaptureSource source;   /* [Capture] Source= */
+        uint64_t sync_usec;     /* [Capture] SyncIntervalSec= */
+        uint64_t sync_bytes;    /* [Capture] SyncBytes= */
         unsigned seal_level;    /* [Seal] Level= */
         unsigned n_attempts;    /* [Submit] Attempts= */
         uint64_t retry_usec, retry_max_usec;    /* [Submit] RetrySec=, RetryMaxSec= */
@@ -25,6 +27,8 @@ typedef struct Config {
 } Config;
 
 #define CONFIG_DEFAULT ((Config) {              \
+        .sync_usec = USEC_PER_SEC,              \
+        .sync_bytes = 4 * MIB,                  \
         .seal_level = 6,                        \
         .n_attempts = 10,                       \
         .retry_usec = 30 * USEC_PER_SEC,        \

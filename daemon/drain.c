@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <tracefs/tracefs.h>
@@ -10,6 +11,7 @@
 #include "drain.h"
 #include "names.h"
 #include "raw-segment.h"
+#include "syncer.h"
 #include "text-source.h"
 #include "tracer.h"
 
@@ -18,9 +20,9 @@
 /* Then the other rings and the control descriptor get their turn, also when a driver on another CPU is faster. */
 #define ROUND_MAX_PIPES 256
 
-/* poll() wakes when the ring is RING_PERCENT full (buffer_percent, which arming sets), and never for less: so a timer
- * for what trickles. Two wake-ups a second for a quiet driver. */
-#define WAKE_MSEC 500
+/* poll() wakes when the ring is as full as buffer_percent says, which arming sets, and never for less: so a timer for
+ * what trickles. Two wake-ups a second for a quiet driver, if the disk may wait so long. */
+#define WAKE_USEC (500 * USEC_PER_MSEC)
 #define STATS_USEC USEC_PER_SEC
 
 /* Writers that were in the middle of an event when recording went off: another CPU's, a few microseconds. */
@@ -41,7 +43,9 @@ typedef struct Drain {
         size_t n_sources;
         TextSource *text;
         uint64_t subbuf_bytes;
+        uint64_t wake_usec;
         uint64_t stats_usec, n_stats_events;
+        uint64_t synced_usec, synced_bytes; /* when the syncer was last asked, and for how much */
         char *clocks, *cpumask, *online;
         uint64_t ring_bytes;
         bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online;
@@ -176,6 +180,23 @@ static int drain_all(Drain *d) {
         return 0;
 }
 
+/* Has what was written since the last time brought to the disk, if it is much or has waited long: what came right after
+ * the last time, and waited in the ring before, waits for one more wake-up at most. Half of what is allowed, as the disk
+ * takes its time, and the other half comes meanwhile. */
+static void request_sync(Drain *d, bool now) {
+        const DrainRequest *q = d->request;
+        uint64_t bytes = atomic_load(&q->counters->n_raw_bytes), usec = now_monotonic_usec();
+
+        if (bytes == d->synced_bytes)
+                return;
+        if (!now && bytes - d->synced_bytes < q->sync_bytes / 2 &&
+            usec - d->synced_usec < MAX(q->sync_usec - 2 * d->wake_usec, d->wake_usec))
+                return;
+        d->synced_bytes = bytes;
+        d->synced_usec = usec;
+        (void) eventfd_write(q->sync_fd, 1);
+}
+
 static int read_stats(Drain *d, uint64_t *ret_n_entries) {
         uint64_t n_events = 0, n_lost = 0, n_entries = 0, ring_bytes = 0, usec;
         DrainCounters *c = d->request->counters;
@@ -265,23 +286,34 @@ static int finish(Drain *d) {
                 return error_set(d->error, ERROR_KERNEL,
                                 "%" PRIu64 " events are left in the ring buffer, and the kernel does not give them out.",
                                 n_entries);
-        r = d->text ? text_source_finish(d->text) : 0;
         for (size_t i = 0; i < d->n_sources && !d->text && r >= 0; i++)
                 r = raw_segment_finish(d->sources[i].segment);
+        /* Now that there is nothing to drain any more. Most of it is there already. */
+        if (r >= 0)
+                r = syncer_run_once(&(SyncerRequest) {
+                                .raw_fd = d->request->raw_fd,
+                                .text = d->request->text,
+                                .pipes = d->request->pipes,
+                                .n_pipes = d->request->n_pipes,
+                });
         return r < 0 ? fail_write(d, r) : 0;
 }
 
 static int drain_until_stopped(Drain *d) {
-        _cleanup_free_ struct pollfd *fds = calloc(d->n_sources + 1, sizeof(struct pollfd));
+        enum { CONTROL, MARK, SOURCES };
+        _cleanup_free_ struct pollfd *fds = calloc(SOURCES + d->n_sources, sizeof(struct pollfd));
+        bool marked = false;
         int r;
 
         if (!fds)
                 return -ENOMEM;
-        fds[0] = (struct pollfd) { .fd = d->request->control_fd, .events = POLLIN };
+        fds[CONTROL] = (struct pollfd) { .fd = d->request->control_fd, .events = POLLIN };
+        fds[MARK] = (struct pollfd) { .fd = d->request->mark_fd, .events = POLLIN };
         for (size_t i = 0; i < d->n_sources; i++)
-                fds[i + 1] = (struct pollfd) { .fd = d->sources[i].ring_fd, .events = POLLIN };
+                fds[SOURCES + i] = (struct pollfd) { .fd = d->sources[i].ring_fd, .events = POLLIN };
 
         for (;;) {
+                eventfd_t ignored;
                 char byte;
                 bool more;
 
@@ -289,6 +321,7 @@ static int drain_until_stopped(Drain *d) {
                 if (r < 0)
                         return r;
                 more = r > 0;
+                request_sync(d, marked);
                 if (now_monotonic_usec() - d->stats_usec >= STATS_USEC) {
                         if (!d->request->stopping)
                                 watch_settings(d);
@@ -296,11 +329,12 @@ static int drain_until_stopped(Drain *d) {
                         if (r < 0)
                                 return r;
                 }
-                if (poll(fds, d->n_sources + 1, more ? 0 : WAKE_MSEC) < 0 && errno != EINTR)
+                if (poll(fds, SOURCES + d->n_sources, more ? 0 : (int) (d->wake_usec / USEC_PER_MSEC)) < 0 && errno != EINTR)
                         return -errno;
-                if (fds[0].revents == 0)
+                marked = fds[MARK].revents != 0 && eventfd_read(fds[MARK].fd, &ignored) >= 0;
+                if (fds[CONTROL].revents == 0)
                         continue;
-                if (read(fds[0].fd, &byte, 1) == 1 && byte == DRAIN_STOP)
+                if (read(fds[CONTROL].fd, &byte, 1) == 1 && byte == DRAIN_STOP)
                         return finish(d);
                 /* The daemon is gone: its successor begins with a drain of its own. */
                 return 0;
@@ -323,7 +357,12 @@ static int load_subbuf_size(Drain *d) {
 }
 
 int drain_run(const DrainRequest *request, Error *error) {
-        _cleanup_(drain_done) Drain d = { .request = request, .error = error };
+        _cleanup_(drain_done) Drain d = {
+                .request = request,
+                .error = error,
+                .wake_usec = MIN(request->sync_usec / 2, WAKE_USEC),
+                .synced_usec = now_monotonic_usec(),
+        };
         int r;
 
         r = request->text ? text_source_open(request, &d.text, error) : load_subbuf_size(&d);

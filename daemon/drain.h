@@ -11,6 +11,8 @@
  *  - The sub-buffer that the kernel is still filling is read into a page of the segment that is mapped shared and
  *    faulted in beforehand: its events are never in private memory. A page whose header is still zero was not read.
  *
+ * It does not wait for the disk, but sees to it that the syncer does (syncer.h), which is another process.
+ *
  * The daemon ends it by the byte DRAIN_STOP on its control descriptor; when that closes without one, the daemon is
  * gone, and the drain leaves the recording on for its successor. */
 
@@ -41,6 +43,9 @@ typedef struct DrainRequest {
         size_t n_pipes;
         int raw_fd;                     /* folder of the raw segments, with formats/ in it */
         int control_fd;
+        int mark_fd;                    /* eventfd: what is in the ring has to be on disk now */
+        int sync_fd;                    /* eventfd, for the syncer */
+        uint64_t sync_usec, sync_bytes; /* the longest and the most that an event may wait for the disk */
         bool text;                      /* by the text source, see text-source.h, instead of the pages */
         bool stopping;                  /* an earlier drain was ending when it died: the recording is off already */
         const char *sys_root;

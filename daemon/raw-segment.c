@@ -154,24 +154,6 @@ static int close_segment(RawSegment *s) {
         return 0;
 }
 
-/* All of them, now that there is nothing to drain any more: waiting for the disk in between would stop the drain, for up
- * to 140 ms a segment where it was measured. The tally has most of it on disk already. */
-static int sync_all(const RawSegment *s) {
-        for (unsigned number = 0; number <= s->number; number++) {
-                _cleanup_close_ int fd = -EBADF;
-                char name[32];
-
-                (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
-                fd = openat(s->raw_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-                /* Compressed ones are on disk before they take its place. */
-                if (fd < 0 && errno == ENOENT && segment_file_exists(s->raw_fd, name))
-                        continue;
-                if (fd < 0 || fsync(fd) < 0)
-                        return -errno;
-        }
-        return 0;
-}
-
 static int rotate_if_full(RawSegment *s) {
         int r;
 
@@ -273,14 +255,7 @@ int raw_segment_note_loss(RawSegment *s, uint64_t n_overrun, uint64_t n_dropped)
 }
 
 int raw_segment_finish(RawSegment *s) {
-        int r;
-
-        r = close_segment(s);
-        if (r >= 0)
-                r = sync_all(s);
-        if (r < 0)
-                return r;
-        return fsync(s->loss_fd) < 0 ? -errno : 0;
+        return close_segment(s);
 }
 
 uint64_t raw_segment_total_bytes(const RawSegment *s) {

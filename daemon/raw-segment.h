@@ -24,7 +24,7 @@ int raw_segment_read_tail(RawSegment *segment, int ring_fd);
 /* Notes the kernel's counts of lost events at this place, if they have changed since the last note. */
 int raw_segment_note_loss(RawSegment *segment, uint64_t n_overrun, uint64_t n_dropped);
 
-/* Cuts an unused tail off and waits until all is on disk. */
+/* Cuts an unused tail off. */
 int raw_segment_finish(RawSegment *segment);
 
 uint64_t raw_segment_total_bytes(const RawSegment *segment);

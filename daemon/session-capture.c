@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <systemd/sd-journal.h>
@@ -14,7 +15,7 @@
 #include "undo.h"
 
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
-#define DRAIN_DEATHS_MAX 16
+#define WORKER_DEATHS_MAX 16
 
 static void on_step_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
@@ -79,13 +80,15 @@ static StepRequest step_request(const Session *s) {
                 .n_pipes = s->pipes.n_pipes,
                 .counters = s->counters,
                 .control_fd = -EBADF,
+                .mark_fd = s->mark_fd,
+                .sync_fd = s->sync_fd,
         };
 }
 
 static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *arg), StepRequest *request,
         void (*line)(const char *key, const char *value, void *userdata),
         void (*done)(const Error *error, void *userdata), Worker **worker) {
-        _cleanup_free_ int *keep = calloc(3 + 2 * s->pipes.n_pipes, sizeof(int));
+        _cleanup_free_ int *keep = calloc(5 + 2 * s->pipes.n_pipes, sizeof(int));
         size_t n = 0;
 
         if (!keep)
@@ -94,6 +97,10 @@ static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *
         keep[n++] = s->manager->runtime_fd;
         if (request->control_fd >= 0)
                 keep[n++] = request->control_fd;
+        if (request->mark_fd >= 0)
+                keep[n++] = request->mark_fd;
+        if (request->sync_fd >= 0)
+                keep[n++] = request->sync_fd;
         for (size_t i = 0; i < s->pipes.n_pipes; i++) {
                 keep[n++] = s->pipes.pipes[i].read_fd;
                 keep[n++] = s->pipes.pipes[i].write_fd;
@@ -191,18 +198,21 @@ static void on_drained(const Error *error, void *userdata) {
         bool arming = s->state == SESSION_ARMING;
 
         s->drain = worker_free(s->drain);
-        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < DRAIN_DEATHS_MAX && spawn_drain(s) >= 0) {
+        if (error && error->code == ERROR_PROCESS_DIED && s->n_drain_deaths++ < WORKER_DEATHS_MAX && spawn_drain(s) >= 0) {
                 session_log_failure(s, -EIO, error->text);
                 return;
         }
         (void) session_update_counters(s);
         session_stop_watching_counters(s);
+        s->syncer = worker_free(s->syncer);
         s->tally = worker_free(s->tally);
         s->symbols = worker_free(s->symbols);
         drain_pipes_close(&s->pipes, s->id);
         s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
         s->control_fd = safe_close(s->control_fd);
+        s->mark_fd = safe_close(s->mark_fd);
+        s->sync_fd = safe_close(s->sync_fd);
         s->stop_realtime_usec = now_realtime_usec();
         s->stop_monotonic_usec = now_monotonic_usec();
         if (error)
@@ -369,6 +379,25 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
         error_done(&ignored);
 }
 
+static int spawn_syncer(Session *s);
+
+static void on_syncer_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->syncer = worker_free(s->syncer);
+        session_log_failure(s, -EIO, error ? strempty(error->text) : "the syncer has ended");
+        if (s->n_syncer_deaths++ < WORKER_DEATHS_MAX && spawn_syncer(s) >= 0)
+                return;
+        session_warn(s, "What is captured is no longer brought to the disk at once: a crash of the machine would lose what it has "
+                        "not written by itself.");
+}
+
+static int spawn_syncer(Session *s) {
+        StepRequest request = step_request(s);
+
+        return start_step(s, "sync", step_sync, &request, on_worker_warning, on_syncer_done, &s->syncer);
+}
+
 /* Without it, the counters of reads and writes stand still until the session is sealed: no reason to end it. */
 static void on_tally_done(const Error *error, void *userdata) {
         Session *s = userdata;
@@ -400,7 +429,13 @@ static int start_drain(Session *s) {
                 s->counters = NULL;
                 return -errno;
         }
+        s->mark_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        s->sync_fd = eventfd(0, EFD_CLOEXEC);
+        if (s->mark_fd < 0 || s->sync_fd < 0)
+                return -errno;
         r = drain_pipes_open(&s->manager->fd_store, s->id, strempty(s->online), &s->pipes);
+        if (r >= 0)
+                r = spawn_syncer(s);
         if (r >= 0)
                 r = spawn_drain(s);
         if (r < 0)

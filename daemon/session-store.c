@@ -153,7 +153,14 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s = calloc(1, sizeof(Session));
         if (!s)
                 return -ENOMEM;
-        *s = (Session) { .id = id, .dir_fd = -EBADF, .marker_fd = -EBADF, .control_fd = -EBADF };
+        *s = (Session) {
+                .id = id,
+                .dir_fd = -EBADF,
+                .marker_fd = -EBADF,
+                .control_fd = -EBADF,
+                .mark_fd = -EBADF,
+                .sync_fd = -EBADF,
+        };
         (void) snprintf(name, sizeof name, "%u", id);
         s->dir_fd = openat(manager->sessions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (s->dir_fd < 0)

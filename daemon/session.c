@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -109,6 +110,8 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                 .dir_fd = -EBADF,
                 .marker_fd = -EBADF,
                 .control_fd = -EBADF,
+                .mark_fd = -EBADF,
+                .sync_fd = -EBADF,
                 .arm_monotonic_usec = now_monotonic_usec(),
                 .start_realtime_usec = now_realtime_usec(),
         };
@@ -147,6 +150,7 @@ Session *session_free(Session *s) {
         manager_unlink_session(s->manager, s);
         worker_free(s->worker);
         worker_free(s->drain);
+        worker_free(s->syncer);
         worker_free(s->tally);
         worker_free(s->bind);
         worker_free(s->symbols);
@@ -155,6 +159,8 @@ Session *session_free(Session *s) {
         drain_pipes_done(&s->pipes);
         safe_close(s->marker_fd);
         safe_close(s->control_fd);
+        safe_close(s->mark_fd);
+        safe_close(s->sync_fd);
         safe_close(s->dir_fd);
         error_done(&s->start_error);
         free(s->boot_id);
@@ -280,6 +286,8 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
         if (r < 0 || n != l)
                 return error_set_errno(error, ERROR_KERNEL, r < 0 ? r : -EIO, "The kernel did not take the mark");
 
+        /* What was before it goes to the disk at once: whatever is done next may be the end of the machine. */
+        (void) eventfd_write(s->mark_fd, 1);
         s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, caller_usec, TAKE_PTR(copy) };
         /* Whoever marks wants an answer at once, and the mark itself is in the trace. */
         r = session_save(s, false);

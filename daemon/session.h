@@ -90,11 +90,12 @@ typedef struct Session {
         int dir_fd;
         int marker_fd;          /* trace_marker, while capturing */
         int control_fd;         /* of the drain */
+        int mark_fd, sync_fd;   /* eventfds: the drain's for marks, and that by which it wakes the syncer */
         DrainCounters *counters;
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
-        Worker *bind, *drain, *tally, *symbols;
-        unsigned n_drain_deaths;
+        Worker *bind, *drain, *syncer, *tally, *symbols;
+        unsigned n_drain_deaths, n_syncer_deaths;
         Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */
         Error start_error;      /* why it did not begin, to be told once the machine is restored */

@@ -15,6 +15,7 @@
 #include "report.h"
 #include "ring.h"
 #include "steps.h"
+#include "syncer.h"
 #include "tally.h"
 #include "tracer.h"
 #include "undo.h"
@@ -291,6 +292,10 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .n_pipes = q->n_pipes,
                         .raw_fd = raw_fd,
                         .control_fd = q->control_fd,
+                        .mark_fd = q->mark_fd,
+                        .sync_fd = q->sync_fd,
+                        .sync_usec = q->context->config.sync_usec,
+                        .sync_bytes = q->context->config.sync_bytes,
                         .text = q->text,
                         .keep_oldest = q->keep_oldest,
                         .stopping = q->stopping,
@@ -308,6 +313,29 @@ int step_drain(FILE *out, void *userdata) {
         int r;
 
         r = drain(out, userdata, &error);
+        return worker_send_result(out, r, &error);
+}
+
+int step_sync(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_close_ int raw_fd = -EBADF;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        /* The successor of a daemon that is gone has a syncer of its own. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r >= 0)
+                r = syncer_run(&(SyncerRequest) {
+                                .raw_fd = raw_fd,
+                                .wake_fd = q->sync_fd,
+                                .text = q->text,
+                                .pipes = q->pipes,
+                                .n_pipes = q->n_pipes,
+                                .warn = send_warning,
+                                .userdata = out,
+                });
         return worker_send_result(out, r, &error);
 }
 

@@ -29,6 +29,8 @@ typedef struct StepRequest {
         size_t n_pipes;
         DrainCounters *counters;
         int control_fd;                 /* drain */
+        int mark_fd;                    /* drain: see there */
+        int sync_fd;                    /* drain, syncer */
 } StepRequest;
 
 /* Bodies for WorkerSpec.run, with a StepRequest.
@@ -42,6 +44,7 @@ typedef struct StepRequest {
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
  *   WARNING.
  * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
+ * step_sync: see syncer.h. Line: WARNING.
  * step_tally: see tally.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's
  *   log; the symbols, too, for a session with call stacks.
@@ -53,6 +56,7 @@ int step_bind(FILE *out, void *request);
 int step_look(FILE *out, void *request);
 int step_symbols(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
+int step_sync(FILE *out, void *request);
 int step_tally(FILE *out, void *request);
 int step_restore(FILE *out, void *request);
 int step_post_mortem(FILE *out, void *request);

@@ -128,8 +128,6 @@ static int count_batch(Tally *t, Stream *s) {
         }
         if (bytes >= subbuf_bytes || !complete)
                 return bytes >= subbuf_bytes;
-        if (segment_file_fd(s->file) >= 0)
-                (void) fdatasync(segment_file_fd(s->file));
         s->file = segment_file_free(s->file);
         s->number++;
         s->offset_bytes = 0;
@@ -170,14 +168,6 @@ static int tally_text(Tally *t) {
         return r;
 }
 
-/* What is in the page cache is lost when the machine hangs, which drivers under trace bring about. Waiting for the disk is
- * not the drain's business: so it is done here, once a second. */
-static void sync_segments(const Tally *t) {
-        for (size_t i = 0; i < t->n_streams; i++)
-                if (t->streams[i].file && segment_file_fd(t->streams[i].file) >= 0)
-                        (void) fdatasync(segment_file_fd(t->streams[i].file));
-}
-
 static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
@@ -207,7 +197,6 @@ static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
                                         break;
                                 rest(work_nsec() - before_nsec);
                         }
-                sync_segments(t);
                 (void) poll(NULL, 0, WAKE_MSEC);
         }
 }

@@ -48,13 +48,6 @@ static int begin_segment(TextSource *t) {
         return t->fd < 0 ? -errno : 0;
 }
 
-static int end_segment(TextSource *t) {
-        if (fsync(t->fd) < 0)
-                return -errno;
-        t->fd = safe_close(t->fd);
-        return 0;
-}
-
 /* Goes behind the last segment. */
 static int find_end(TextSource *t) {
         for (;; t->number++) {
@@ -242,12 +235,11 @@ static int take_one(TextSource *t, Error *error) {
         if (events && t->pending)
                 r = pass_lines(t, (size_t) n);
         if (r >= 0 && t->end_bytes >= SEGMENT_MAX_BYTES) {
-                r = end_segment(t);
+                t->fd = safe_close(t->fd);
                 t->before_bytes += t->end_bytes;
                 t->end_bytes = 0;
                 t->number++;
-                if (r >= 0)
-                        r = begin_segment(t);
+                r = begin_segment(t);
         }
         return r < 0 ? fail_write(r, error) : events;
 }
@@ -276,15 +268,6 @@ int text_source_take(TextSource *t, Error *error) {
         }
         /* A driver that goes on while nothing is recorded can keep the kernel telling of that, with no end. */
         return !empty && events;
-}
-
-int text_source_finish(TextSource *t) {
-        int r;
-
-        r = end_segment(t);
-        if (r < 0)
-                return r;
-        return fsync(t->loss_fd) < 0 ? -errno : 0;
 }
 
 uint64_t text_source_total_bytes(const TextSource *t) {

@@ -18,7 +18,4 @@ DEFINE_CLEANUP(TextSource *, text_source_free)
 /* Takes what is there, but for no longer than a quarter of a second. Returns 1 if there is more. */
 int text_source_take(TextSource *source, Error *error);
 
-/* Waits until all is on disk. */
-int text_source_finish(TextSource *source);
-
 uint64_t text_source_total_bytes(const TextSource *source);

@@ -14,9 +14,9 @@
 
 #define TRACEFS_MAGIC_NUMBER 0x74726163 /* linux/magic.h */
 
-/* How full the ring has to be until poll() wakes the drain early. Low enough to leave most of the ring for the time
- * in which the drain does not come to run, high enough that a busy driver is drained in large batches. */
-#define RING_WAKE_PERCENT "25"
+/* How full the ring may be at most until poll() wakes the drain early: that leaves most of it for the time in which the
+ * drain does not come to run. */
+#define RING_WAKE_MAX_PERCENT UINT64_C(25)
 
 /* What the kernel gives every CPU of a ring that was never sized (kernel/trace/trace.c, trace_buf_size). */
 #define RING_KERNEL_DEFAULT_KB "1408"
@@ -192,6 +192,16 @@ static int change_clock(const Arming *a) {
         return change(a, "trace_clock", old, "mono");
 }
 
+/* What waits in the ring waits for the disk, too: so the drain is woken for half of what may wait, as long as that is
+ * enough for a large batch. */
+static int change_wake_percent(const Arming *a, uint64_t ring_bytes) {
+        uint64_t percent = a->context->config.sync_bytes / 2 * 100 / MAX(ring_bytes, UINT64_C(1));
+        char value[8];
+
+        (void) snprintf(value, sizeof value, "%" PRIu64, MIN(MAX(percent, UINT64_C(1)), RING_WAKE_MAX_PERCENT));
+        return change_plain(a, "buffer_percent", value);
+}
+
 /* Off as well where it was not asked for: somebody else's setting would fill the ring five times as fast. */
 static int change_stacktrace(const Arming *a, bool stacks) {
         _cleanup_free_ char *old = NULL;
@@ -348,6 +358,9 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         while (!cpu_set_has(&before, armed.cpu))
                 armed.cpu++;
 
+        r = ring_size_choose(context, options, &bytes, error);
+        if (r < 0)
+                return r;
         r = end_other_tracer(&a);
         if (r < 0)
                 return r;
@@ -363,16 +376,13 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         r = change_plain(&a, "options/overwrite", options->keep_oldest ? "0" : "1");
         if (r < 0)
                 return r;
-        r = change_plain(&a, "buffer_percent", RING_WAKE_PERCENT);
+        r = change_wake_percent(&a, bytes);
         if (r < 0)
                 return r;
         r = change_stacktrace(&a, options->stacks);
         if (r < 0)
                 return r;
         r = change_cpumask(&a, &before);
-        if (r < 0)
-                return r;
-        r = ring_size_choose(context, options, &bytes, error);
         if (r < 0)
                 return r;
         r = change_ring_size(&a, armed.cpu, bytes);

@@ -39,6 +39,27 @@ Test(config, values) {
         assert_config("[Capture]\n# BufferSize=1M\n;BufferSize=2M\nBufferSize=3M\n", 3 * MIB, 6);
 }
 
+Test(config, sync) {
+        static const struct {
+                const char *text;
+                uint64_t sync_usec, sync_bytes;
+        } table[] = {
+                { "", USEC_PER_SEC, 4 * MIB },
+                { "[Capture]\nSyncIntervalSec=250ms\nSyncBytes=1M\n", 250 * USEC_PER_MSEC, MIB },
+                { "[Capture]\nSyncIntervalSec=5\nSyncBytes=65536\n", 5 * USEC_PER_SEC, 64 * KIB },
+                { "[Capture]\nSyncIntervalSec=99ms\nSyncBytes=63K\n", USEC_PER_SEC, 4 * MIB },
+                { "[Capture]\nSyncIntervalSec=2h\nSyncBytes=\n", USEC_PER_SEC, 4 * MIB },
+                { "[Capture]\nSyncIntervalSec=often\nSyncBytes=much\n", USEC_PER_SEC, 4 * MIB },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                const Config config = load(table[i].text);
+
+                cr_expect_eq(config.sync_usec, table[i].sync_usec, "%s", table[i].text);
+                cr_expect_eq(config.sync_bytes, table[i].sync_bytes, "%s", table[i].text);
+        }
+}
+
 /* A bad line costs its own value and no other. */
 Test(config, bad_values) {
         assert_config("[Capture]\nBufferSize=much\n[Seal]\nLevel=3\n", 0, 3);

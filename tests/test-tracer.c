@@ -94,6 +94,7 @@ static void rig_make(Rig *rig) {
                 .tracing_dir = rig->tracing_dir,
                 .sys_root = rig->machine.tree.sys,
                 .proc_root = rig->machine.tree.proc,
+                .config = CONFIG_DEFAULT,
         };
         cr_assert_eq(tracer_find_dir(&rig->context, &dir, NULL), 0);
         cr_assert_str_eq(dir, rig->tracing_dir);
@@ -178,13 +179,15 @@ Test(tracer_arm, ring_size) {
         static const struct {
                 const char *available_kb;
                 uint64_t wanted_bytes, bytes;
+                const char *percent;                    /* half of what may wait for the disk */
         } cases[] = {
-                { "4194304", 0, 97559 * KIB },
-                { "4194304", 2 * MIB, 2 * MIB },
-                { "102400", 0, 25 * MIB },              /* a quarter of what is available */
-                { "102400", 50 * MIB, 50 * MIB },       /* a half, if somebody wants it so */
-                { "100", 0, 64 * KIB },
-                { "4194304", 64 * KIB, 64 * KIB },
+                { "4194304", 0, 97559 * KIB, "2" },
+                { "4194304", 2 * MIB, 2 * MIB, "25" },
+                { "4194304", 512 * MIB, 512 * MIB, "1" },
+                { "102400", 0, 25 * MIB, "8" },         /* a quarter of what is available */
+                { "102400", 50 * MIB, 50 * MIB, "4" },  /* a half, if somebody wants it so */
+                { "100", 0, 64 * KIB, "25" },
+                { "4194304", 64 * KIB, 64 * KIB, "25" },
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -199,6 +202,7 @@ Test(tracer_arm, ring_size) {
                 arm(&rig, cases[i].wanted_bytes, &armed);
                 cr_assert_eq(armed.buffer_bytes, cases[i].bytes, "%zu: %llu", i,
                                 (unsigned long long) armed.buffer_bytes);
+                assert_file(&rig, "tracing/buffer_percent", cases[i].percent);
                 cr_assert_eq(restore(&rig), 1);
                 rig_done(&rig);
         }
