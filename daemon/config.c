@@ -116,6 +116,14 @@ static int parse_retry_max(const char *value, Config *c) {
         return parse_seconds(value, &c->retry_max_usec);
 }
 
+static int parse_max_use(const char *value, Config *c) {
+        return storage_size_parse(value, &c->storage.max_use);
+}
+
+static int parse_keep_free(const char *value, Config *c) {
+        return storage_size_parse(value, &c->storage.keep_free);
+}
+
 static const struct {
         const char *section, *key;
         int (*parse)(const char *value, Config *config);
@@ -128,6 +136,8 @@ static const struct {
         { "Submit", "Attempts", parse_attempts },
         { "Submit", "RetrySec", parse_retry },
         { "Submit", "RetryMaxSec", parse_retry_max },
+        { "Storage", "KeepFree", parse_keep_free },
+        { "Storage", "MaxUse", parse_max_use },
 };
 
 static bool name_is_valid(const char *name) {

@@ -80,6 +80,7 @@ static void on_done(const Error *error, void *userdata) {
                 session_describe_done(job->session, error);
         m->hooks.job_removed(job, error ? "failed" : "done", error ? strempty(error->text) : "", m->hooks.userdata);
         job_free(job);
+        vacuum_tidy(m);
         manager_check_quit(m);
 }
 

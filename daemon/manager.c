@@ -64,6 +64,7 @@ Manager *manager_free(Manager *m) {
                 m->jobs[0]->session->job = NULL;
                 job_free(m->jobs[0]);
         }
+        vacuum_free(m->vacuum);
         while (m->n_removals > 0)
                 removal_free(m->removals[0]);
         while (m->n_sessions > 0)
@@ -71,7 +72,6 @@ Manager *manager_free(Manager *m) {
         free(m->jobs);
         free(m->sessions);
         free(m->removals);
-        worker_free(m->sweeper);
         worker_free(m->restorer);
         fd_store_done(&m->fd_store);
         safe_close(m->sessions_fd);
@@ -306,10 +306,18 @@ static int load_sessions(Manager *m) {
                 return -ENOMEM;
         }
         while ((entry = readdir(d))) {
+                const char *removed = startswith(entry->d_name, REMOVAL_PREFIX);
                 uint64_t id;
                 Session *s;
                 int r;
 
+                if (removed && parse_u64(removed, &id) >= 0 && id <= UINT32_MAX) {
+                        r = removal_resume(m, (unsigned) id);
+                        if (r < 0)
+                                (void) sd_journal_send("MESSAGE=Cannot remove %s, trying at the next start: %s", entry->d_name,
+                                                strerrordesc_np(-r), "PRIORITY=4", NULL);
+                        continue;
+                }
                 if (parse_u64(entry->d_name, &id) < 0 || id > UINT32_MAX)
                         continue;
                 r = session_load(m, (unsigned) id, &s);
@@ -349,10 +357,7 @@ int manager_load(Manager *m) {
                 m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
         manager_restore_leftovers(m);
-        r = removal_sweep(m);
-        if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot look for what removed sessions have left: %s", strerrordesc_np(-r),
-                                "PRIORITY=4", NULL);
+        vacuum_tidy(m);
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "job.h"
 #include "removal.h"
 #include "session.h"
+#include "vacuum.h"
 
 /* How the bus side learns what happens. All of them are called from the loop, after the change is complete. */
 typedef struct ManagerHooks {
@@ -41,7 +42,7 @@ struct Manager {
         unsigned last_job_id;
         Removal **removals;
         size_t n_removals;
-        Worker *sweeper;        /* removes what earlier removals have left */
+        Vacuum *vacuum;
         Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {

@@ -111,7 +111,8 @@ static void check_memory(const Preflight *p) {
 }
 
 static void check_disk(const Preflight *p) {
-        uint64_t raw_bytes = ring_size_of_events(p->options->n_expected, p->options->stacks), wanted_bytes, room_bytes;
+        uint64_t raw_bytes = ring_size_of_events(p->options->n_expected, p->options->stacks), room_bytes,
+                 wanted_bytes = storage_whole_bytes(raw_bytes, p->options->keep_raw);
         _cleanup_error_ Error error = {};
         StorageLimits limits;
         StorageSpace space;
@@ -124,12 +125,11 @@ static void check_disk(const Preflight *p) {
                 return;
         }
         storage_limits(&p->context->config.storage, space.total_bytes, &limits);
-        if (storage_check_room(&space, &limits, STORAGE_START_BYTES, &error) < 0) {
+        if (storage_check_room(&space, &limits, STORAGE_START_BYTES, p->removable, &error) < 0) {
                 findings_block_error(p->findings, "disk-space", false, &error);
                 return;
         }
         room_bytes = storage_room_bytes(&space, &limits);
-        wanted_bytes = raw_bytes < UINT64_MAX / 2 ? raw_bytes + storage_seal_bytes(raw_bytes, p->options->keep_raw) : UINT64_MAX;
         if (wanted_bytes > room_bytes)
                 findings_add(p->findings, "disk-space", FINDING_WARNING,
                              "There is room for %s on the disk, and %" PRIu64 " events take %s before they are packed\n"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <systemd/sd-journal.h>
 
@@ -9,25 +8,27 @@
 #include "removal.h"
 #include "report.h"
 
-/* No session is called that. */
-#define GONE_PREFIX ".gone-"
-
 /* Behind the drain, on the one CPU that there may be. */
 #define REMOVAL_NICE 10
 
 static int remove_session(FILE *out, void *userdata) {
         const Removal *removal = userdata;
-        int sessions_fd = removal->manager->sessions_fd, r;
+        int sessions_fd = removal->manager->sessions_fd, r = 0;
+        _cleanup_error_ Error error = {};
         char name[16], gone[32];
 
         (void) setpriority(PRIO_PROCESS, 0, REMOVAL_NICE);
         (void) snprintf(name, sizeof name, "%u", removal->id);
-        (void) snprintf(gone, sizeof gone, GONE_PREFIX "%u", removal->id);
-        if (renameat(sessions_fd, name, sessions_fd, gone) < 0)
-                return worker_send_result(out, -errno, &(Error) { ERROR_FAILED, (char *) "The session's folder cannot be renamed." });
-        worker_send(out, "GONE", "1");
-        r = remove_tree_at(sessions_fd, gone);
-        return worker_send_result(out, r, &(Error) { ERROR_FAILED, (char *) "The session's files cannot be removed." });
+        (void) snprintf(gone, sizeof gone, REMOVAL_PREFIX "%u", removal->id);
+        if (removal->session && renameat(sessions_fd, name, sessions_fd, gone) < 0)
+                r = error_set_errno(&error, ERROR_FAILED, -errno, "Cannot rename the folder of session %s", name);
+        if (r >= 0) {
+                worker_send(out, "GONE", "1");
+                r = remove_tree_at(sessions_fd, gone);
+        }
+        if (r < 0)
+                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot remove the files of session %s", name);
+        return worker_send_result(out, r, &error);
 }
 
 static void on_line(const char *key, const char *value, void *userdata) {
@@ -50,15 +51,15 @@ static void on_done(const Error *error, void *userdata) {
         unsigned id = removal->id;
 
         if (error)
-                (void) sd_journal_send("MESSAGE=Cannot remove session %u: %s", id, strempty(error->text), "PRIORITY=4",
-                                FIELD_SESSION "=%u", id, NULL);
+                (void) sd_journal_send("MESSAGE=%s", strempty(error->text), "PRIORITY=4", FIELD_SESSION "=%u", id, NULL);
         if (removal->session)
                 removal->session->removing = false;
         removal_free(removal);
         m->hooks.removed(id, error, m->hooks.userdata);
+        vacuum_removed(m);
 }
 
-static int start(Manager *m, Session *s, const char *why, Removal **ret) {
+static int start(Manager *m, unsigned id, Session *s, const char *why) {
         _cleanup_(removal_freep) Removal *removal = calloc(1, sizeof(Removal));
         Removal **grown = reallocarray(m->removals, m->n_removals + 1, sizeof(Removal *));
         int r;
@@ -68,8 +69,8 @@ static int start(Manager *m, Session *s, const char *why, Removal **ret) {
         if (!removal || !grown)
                 return -ENOMEM;
         m->removals[m->n_removals++] = removal;
-        *removal = (Removal) { .manager = m, .session = s, .id = s->id, .why = strdup(why) };
-        if (!removal->why)
+        *removal = (Removal) { .manager = m, .session = s, .id = id, .why = why ? strdup(why) : NULL };
+        if (why && !removal->why)
                 return -ENOMEM;
         r = worker_start(m->event,
                         &(WorkerSpec) {
@@ -85,12 +86,11 @@ static int start(Manager *m, Session *s, const char *why, Removal **ret) {
                         &removal->worker);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(removal);
+        (void) TAKE_PTR(removal);
         return 0;
 }
 
 int removal_start(Session *s, const char *why, Error *error) {
-        Removal *removal;
         int r;
 
         if (s->removing)
@@ -104,11 +104,15 @@ int removal_start(Session *s, const char *why, Error *error) {
         if (s->protected)
                 return error_set(error, ERROR_PROTECTED,
                                 "Session %u is protected; \"mmiotracectl protect %u no\" takes that away.", s->id, s->id);
-        r = start(s->manager, s, why, &removal);
+        r = start(s->manager, s->id, s, why);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that removes session %u", s->id);
         s->removing = true;
         return 0;
+}
+
+int removal_resume(Manager *m, unsigned id) {
+        return start(m, id, NULL, NULL);
 }
 
 Removal *removal_free(Removal *removal) {
@@ -123,42 +127,4 @@ Removal *removal_free(Removal *removal) {
         free(removal->why);
         free(removal);
         return NULL;
-}
-
-static int sweep(FILE *out, void *userdata) {
-        const Manager *m = userdata;
-        _cleanup_closedir_ DIR *d = NULL;
-        struct dirent *entry;
-        int fd, r = 0;
-
-        (void) setpriority(PRIO_PROCESS, 0, REMOVAL_NICE);
-        fd = openat(m->sessions_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
-        while (d && (entry = readdir(d)) && r >= 0)
-                if (startswith(entry->d_name, GONE_PREFIX))
-                        r = remove_tree_at(m->sessions_fd, entry->d_name);
-        return worker_send_result(out, d ? r : -errno,
-                        &(Error) { ERROR_FAILED, (char *) "What is left of sessions that were removed cannot be removed." });
-}
-
-static void on_swept(const Error *error, void *userdata) {
-        Manager *m = userdata;
-
-        m->sweeper = worker_free(m->sweeper);
-        if (error)
-                (void) sd_journal_send("MESSAGE=%s", strempty(error->text), "PRIORITY=4", NULL);
-}
-
-int removal_sweep(Manager *m) {
-        return worker_start(m->event,
-                        &(WorkerSpec) {
-                                .name = "sweep",
-                                .run = sweep,
-                                .arg = m,
-                                .keep_fds = &m->sessions_fd,
-                                .n_keep_fds = 1,
-                                .done = on_swept,
-                                .userdata = m,
-                        },
-                        &m->sweeper);
 }

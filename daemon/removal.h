@@ -2,8 +2,7 @@
 #pragma once
 
 /* Takes a session away, with its files: that can take as long as the disk likes, so a worker does it. The folder loses
- * its name first, so that no start of the daemon ever finds a session of which half is gone; what is left of it then
- * is swept up at the next start. */
+ * its name first, so that no start of the daemon ever finds a session of which half is gone. */
 
 #include "error.h"
 #include "worker.h"
@@ -11,6 +10,10 @@
 typedef struct Manager Manager;
 typedef struct Session Session;
 
+/* What a session's folder is called then, with its id; no session is called that. */
+#define REMOVAL_PREFIX ".gone-"
+
+/* Lives until the worker ends; the manager has the list. */
 typedef struct Removal {
         Manager *manager;
         Session *session;       /* NULL: it is gone, and only its files are left */
@@ -22,8 +25,9 @@ typedef struct Removal {
 /* Refuses one that is not over, is protected or is being removed already. The hook "removed" tells of the end. why: an
  * end of the sentence "Session N was removed …". */
 int removal_start(Session *session, const char *why, Error *error);
+
+/* Goes on with one that an earlier daemon began. */
+int removal_resume(Manager *manager, unsigned id);
+
 Removal *removal_free(Removal *removal);
 DEFINE_CLEANUP(Removal *, removal_free)
-
-/* Begins to remove what removals that were cut short have left. */
-int removal_sweep(Manager *manager);

@@ -9,10 +9,14 @@
 
 #include "manager.h"
 #include "names.h"
+#include "ring-size.h"
 #include "session-capture.h"
 #include "steps.h"
 #include "tracer.h"
 #include "undo.h"
+
+/* For which sessions that can be had again are removed before one begins; more of them when it needs it. */
+#define START_ROOM_BYTES (256 * MIB)
 
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
 #define WORKER_DEATHS_MAX 16
@@ -526,13 +530,35 @@ static void on_armed(const Error *error, void *userdata) {
         undo_arming(s);
 }
 
-int session_start(Session *s, Error *error) {
+static void on_room_made(const Error *error, void *userdata) {
+        _cleanup_free_ char *removable = NULL;
+        _cleanup_error_ Error failed = {};
+        Session *s = userdata;
         StepRequest request = step_request(s);
         int r;
 
-        r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+        if (error) {
+                on_armed(error, s);
+                return;
+        }
+        r = vacuum_list_removable(s->manager, &removable);
+        request.removable = removable;
+        if (r >= 0)
+                r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+        if (r < 0) {
+                (void) error_set_errno(&failed, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
+                on_armed(&failed, s);
+        }
+}
+
+/* First there has to be room for it. */
+int session_start(Session *s, Error *error) {
+        uint64_t raw_bytes = ring_size_of_events(s->options.n_expected, s->options.stacks);
+        int r;
+
+        r = vacuum_begin(s->manager, MAX(START_ROOM_BYTES, storage_whole_bytes(raw_bytes, s->options.keep_raw)), on_room_made, s);
         if (r < 0)
-                return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that looks at the disk");
         return 0;
 }
 

@@ -99,6 +99,7 @@ static int check(const StepRequest *q, FILE *out, Driver **ret_driver, Error *er
                 .context = q->context,
                 .options = &options,
                 .sessions_fd = sessions_fd,
+                .removable = q->removable,
                 .start = true,
         };
         _cleanup_findings_ Findings findings = {};

@@ -13,6 +13,7 @@ typedef struct StepRequest {
         const char *boot_id;            /* of now */
         const char *session_boot_id;
         int runtime_fd, session_fd;
+        const char *removable;          /* arm: see preflight.h */
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind, force;
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */

@@ -137,20 +137,29 @@ uint64_t storage_seal_bytes(uint64_t raw_bytes, bool keep_raw) {
         return raw_bytes / (keep_raw ? 2 : 4);
 }
 
-int storage_check_room(const StorageSpace *space, const StorageLimits *limits, uint64_t wanted_bytes, Error *error) {
+uint64_t storage_whole_bytes(uint64_t raw_bytes, bool keep_raw) {
+        /* Whoever expects that much has no room for it in any case. */
+        return raw_bytes < UINT64_MAX / 2 ? raw_bytes + storage_seal_bytes(raw_bytes, keep_raw) : UINT64_MAX;
+}
+
+int storage_check_room(const StorageSpace *space, const StorageLimits *limits, uint64_t wanted_bytes, const char *removable,
+        Error *error) {
         uint64_t room_bytes = storage_room_bytes(space, limits);
+        bool any = !isempty(removable);
 
         if (room_bytes >= wanted_bytes)
                 return 0;
         if (room_bytes == left_bytes(space->free_bytes, limits->keep_free_bytes))
                 return error_set(error, ERROR_NO_SPACE,
                                 "There is room for %s of the %s that a session needs: %s of the disk have to stay free "
-                                "(KeepFree= in mmiotraced.conf), and %s are; make room on it.",
+                                "(KeepFree= in mmiotraced.conf), and %s are; make room on it%s%s.",
                                 FORMAT_BYTES(room_bytes), FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(limits->keep_free_bytes),
-                                FORMAT_BYTES(space->free_bytes));
+                                FORMAT_BYTES(space->free_bytes), any ? ", by \"mmiotracectl remove ID\" also: " : "",
+                                any ? removable : "");
         return error_set(error, ERROR_NO_SPACE,
                         "There is room for %s of the %s that a session needs: all of them together may take %s of the disk "
-                        "(MaxUse= in mmiotraced.conf), and take %s; raise that, or remove some.",
+                        "(MaxUse= in mmiotraced.conf), and take %s; raise that%s%s.",
                         FORMAT_BYTES(room_bytes), FORMAT_BYTES(wanted_bytes), FORMAT_BYTES(limits->max_use_bytes),
-                        FORMAT_BYTES(space->used_bytes));
+                        FORMAT_BYTES(space->used_bytes), any ? ", or remove some by \"mmiotracectl remove ID\": " : "",
+                        any ? removable : "");
 }

@@ -54,6 +54,10 @@ uint64_t storage_room_bytes(const StorageSpace *space, const StorageLimits *limi
 /* Log and archive are made while the raw segments are still there: so much of the room has to be left for them. A log of
  * text is about as large as its raw pages, and xz makes an eighth of it or less. */
 uint64_t storage_seal_bytes(uint64_t raw_bytes, bool keep_raw);
+/* Both together. */
+uint64_t storage_whole_bytes(uint64_t raw_bytes, bool keep_raw);
 
-/* Sets ERROR_NO_SPACE with the numbers of the limit that leaves less than wanted_bytes, or returns 0. */
-int storage_check_room(const StorageSpace *space, const StorageLimits *limits, uint64_t wanted_bytes, Error *error);
+/* Sets ERROR_NO_SPACE with the numbers of the limit that leaves less than wanted_bytes, or returns 0. removable: the sessions that could
+ * be removed, for the sentence; empty if there are none. */
+int storage_check_room(const StorageSpace *space, const StorageLimits *limits, uint64_t wanted_bytes, const char *removable,
+        Error *error);

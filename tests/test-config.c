@@ -74,6 +74,17 @@ Test(config, unknown_keys) {
         assert_config("Level=3\n[Capture]\nLevel=3\n[Seal]\nBufferSize=1M\n", 0, 6);
 }
 
+Test(config, storage) {
+        Config config = load("[Storage]\nMaxUse=7G\nKeepFree=5%\n");
+
+        cr_assert(config.storage.max_use.set);
+        cr_assert_eq(config.storage.max_use.bytes, 7 * 1024 * MIB);
+        cr_assert_eq(config.storage.keep_free.percent, 5);
+        config = load("[Storage]\nMaxUse=\nKeepFree=101%\n[Capture]\nMaxUse=1G\n");
+        cr_assert_not(config.storage.max_use.set);
+        cr_assert_not(config.storage.keep_free.set);
+}
+
 Test(config, junk) {
         char *long_line = malloc(100000);
 

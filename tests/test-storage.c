@@ -78,11 +78,11 @@ Test(storage, room) {
         cr_assert_eq(storage_room_bytes(&(StorageSpace) { 100 * GIB, 3 * GIB, 0 }, &limits), 0);
 }
 
-static void assert_refused(StorageSpace space, uint64_t wanted_bytes, const char *text) {
+static void assert_refused(StorageSpace space, uint64_t wanted_bytes, const char *removable, const char *text) {
         const StorageLimits limits = { 10 * GIB, 4 * GIB, STORAGE_UNLIMITED };
         _cleanup_error_ Error error = {};
 
-        cr_assert_eq(storage_check_room(&space, &limits, wanted_bytes, &error), -ENOSPC);
+        cr_assert_eq(storage_check_room(&space, &limits, wanted_bytes, removable, &error), -ENOSPC);
         cr_assert_eq(error.code, ERROR_NO_SPACE);
         cr_assert(strstr(error.text, text), "%s", error.text);
 }
@@ -90,13 +90,17 @@ static void assert_refused(StorageSpace space, uint64_t wanted_bytes, const char
 Test(storage, check_room) {
         const StorageLimits limits = { 10 * GIB, 4 * GIB, STORAGE_UNLIMITED };
 
-        cr_assert_eq(storage_check_room(&(StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB }, &limits, GIB, NULL), 0);
-        assert_refused((StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB + 1 }, GIB,
+        cr_assert_eq(storage_check_room(&(StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB }, &limits, GIB, NULL, NULL), 0);
+        assert_refused((StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB + 1 }, GIB, NULL,
                         "room for 1024.0M of the 1.0G that a session needs: all of them together may take 10.0G of the disk "
-                        "(MaxUse= in mmiotraced.conf), and take 9.0G; raise that, or remove some.");
-        assert_refused((StorageSpace) { 100 * GIB, 3 * GIB, 9 * GIB }, GIB,
+                        "(MaxUse= in mmiotraced.conf), and take 9.0G; raise that.");
+        assert_refused((StorageSpace) { 100 * GIB, 90 * GIB, 9 * GIB + 1 }, GIB, "3 (1.0M)",
+                        "raise that, or remove some by \"mmiotracectl remove ID\": 3 (1.0M).");
+        assert_refused((StorageSpace) { 100 * GIB, 3 * GIB, 9 * GIB }, GIB, "",
                         "room for 0B of the 1.0G that a session needs: 4.0G of the disk have to stay free (KeepFree= in "
                         "mmiotraced.conf), and 3.0G are; make room on it.");
+        assert_refused((StorageSpace) { 100 * GIB, 3 * GIB, 9 * GIB }, GIB, "3 (1.0M)",
+                        "make room on it, by \"mmiotracectl remove ID\" also: 3 (1.0M).");
 }
 
 Test(storage, look) {

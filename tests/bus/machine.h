@@ -2,7 +2,7 @@
 #pragma once
 
 /* A machine that is a folder: tracing/, sys/, proc/ and lib/modules/ as the daemon reads and writes them, run/ and
- * state/ as it fills them. Control files are plain files, so that what was written to one can be read there; the ring
+ * state/ as it fills them, with its configuration in mmiotraced.conf. Control files are plain files, so that what was written to one can be read there; the ring
  * buffer's pipe is a FIFO that the test fills. Its settings are unusual ones, so that a session has to change every
  * one of them and to bring it back. */
 

@@ -25,9 +25,12 @@ int main(int argc, char *argv[]) {
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
-                            *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal");
+                            *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"),
+                            *config_file = below(argv[1], "mmiotraced.conf");
+        Config config = CONFIG_DEFAULT;
 
         umask(0077);
+        (void) config_load(config_file, &config);
         const Context context = {
                 .tracing_dir = tracing_dir,
                 .sys_root = sys_root,
@@ -37,8 +40,7 @@ int main(int argc, char *argv[]) {
                 .state_dir = state_dir,
                 .runtime_dir = runtime_dir,
                 .seal_program = argv[3],
-                /* However full the disk of the tests is. */
-                .config = { .seal_level = 6, .storage.keep_free = { .set = true, .bytes = 0 } },
+                .config = config,
         };
         r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

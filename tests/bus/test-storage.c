@@ -2,7 +2,10 @@
 
 /* What sessions take of the disk: removed, protected, exported. */
 
+#include <inttypes.h>
+
 #include "fixture.h"
+#include "tool.h"
 
 static Fixture fixture;
 
@@ -117,6 +120,141 @@ Test(storage, export_is_remembered) {
         daemon_stop(f);
         daemon_start(f);
         cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "ExportTimestamp"), exported_usec);
+        daemon_stop(f);
+}
+
+static void limit_use(Fixture *f, uint64_t max_use_bytes) {
+        char text[128];
+
+        (void) snprintf(text, sizeof text, "[Storage]\nMaxUse=%" PRIu64 "\nKeepFree=0\n", max_use_bytes);
+        fake_file(&f->machine.tree, "mmiotraced.conf", text);
+}
+
+static uint64_t used_bytes(Fixture *f, const char *folder) {
+        _cleanup_free_ char *text = tool_output("du -s --block-size=1 %s/state/sessions/%s", f->machine.tree.root, folder);
+        uint64_t bytes;
+
+        text[strcspn(text, "\t")] = 0;
+        cr_assert_eq(parse_u64(text, &bytes), 0, "%s", text);
+        return bytes;
+}
+
+static size_t signal_index(const Fixture *f, const char *signal) {
+        size_t i = 0;
+
+        while (f->signals[i] && !streq(f->signals[i], signal))
+                i++;
+        cr_assert_not_null(f->signals[i], "%s", signal);
+        return i;
+}
+
+/* Some that may go and some that may not, beyond what all may take. */
+Test(storage, oldest_exported_go_first) {
+        Fixture *f = &fixture;
+        _cleanup_strv_ char **sessions = NULL;
+        char *paths[5];
+        uint64_t bytes;
+
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                paths[i] = seal_one(f);
+                if (i != 1)
+                        expect_ok(session_call(f, paths[i], "ConfirmExport", "a{sv}", 0));
+        }
+        expect_ok(session_call(f, paths[0], "SetProtected", "ba{sv}", 1, 0));
+        daemon_stop(f);
+
+        /* Nothing of it has to go, */
+        bytes = used_bytes(f, "");
+        limit_use(f, bytes + 64 * KIB);
+        daemon_start(f);
+        sessions = list_sessions(f);
+        cr_assert_eq(strv_length(sessions), 5);
+        daemon_stop(f);
+
+        /* then two of them, */
+        bytes -= used_bytes(f, "3") + used_bytes(f, "4") / 2;
+        limit_use(f, bytes);
+        daemon_start(f);
+        wait_until(f, strv_contains(f->signals, "SessionRemoved " BUS_PATH_SESSION "/_4"));
+        cr_assert_lt(signal_index(f, "SessionRemoved " BUS_PATH_SESSION "/_3"),
+                        signal_index(f, "SessionRemoved " BUS_PATH_SESSION "/_4"));
+        assert_session(f, paths[4], "State", "sealed");
+        daemon_stop(f);
+
+        /* and more than there is that may go. */
+        limit_use(f, 1);
+        daemon_start(f);
+        wait_until(f, strv_contains(f->signals, "SessionRemoved " BUS_PATH_SESSION "/_5"));
+        assert_error(session_start(f, 0), "NoSpace");
+        assert_session(f, paths[0], "State", "sealed");
+        assert_session(f, paths[1], "State", "sealed");
+        daemon_stop(f);
+        for (size_t i = 0; i < ELEMENTS(paths); i++)
+                free(paths[i]);
+}
+
+/* The limit counts after a seal, too: what was exported makes room for what comes. */
+Test(storage, goes_after_a_seal) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *first = NULL, *second = NULL;
+
+        daemon_start(f);
+        first = seal_one(f);
+        expect_ok(session_call(f, first, "ConfirmExport", "a{sv}", 0));
+        daemon_stop(f);
+        limit_use(f, 256 * MIB + used_bytes(f, "") * 3 / 2);
+        daemon_start(f);
+        second = seal_one(f);
+        cr_assert_not(strv_contains(f->signals, "SessionRemoved " BUS_PATH_SESSION "/_1"));
+        /* Before the next one begins there has to be more room than is left now. */
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        cr_assert(strv_contains(f->signals, "SessionRemoved " BUS_PATH_SESSION "/_1"));
+        session_stop(f);
+        assert_session(f, second, "State", "sealed");
+        daemon_stop(f);
+}
+
+static void assert_refused(Fixture *f, const char *configuration, const char *text) {
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL, *error = NULL;
+        _cleanup_strv_ char **sessions = NULL;
+
+        daemon_start(f);
+        session = seal_one(f);
+        daemon_stop(f);
+        fake_file(&f->machine.tree, "mmiotraced.conf", configuration);
+        daemon_start(f);
+        error = expect_error(session_start(f, 0), "NoSpace");
+        cr_assert(strstr(error, text), "%s", error);
+        cr_assert(strstr(error, "1 ("), "%s", error);
+        assert_manager(f, "State", "idle");
+        sessions = list_sessions(f);
+        cr_assert_eq(strv_length(sessions), 1);
+        cr_assert_not(machine_has(&f->machine, "state/sessions/2"));
+        machine_list_clocks(&f->machine);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
+Test(storage, start_beyond_max_use) {
+        assert_refused(&fixture, "[Storage]\nMaxUse=8M\nKeepFree=0\n",
+                        "all of them together may take 8.0M of the disk (MaxUse= in mmiotraced.conf)");
+}
+
+Test(storage, start_on_full_disk) {
+        assert_refused(&fixture, "[Storage]\nMaxUse=infinity\nKeepFree=100%\n", "have to stay free (KeepFree= in mmiotraced.conf)");
+}
+
+Test(storage, more_expected_than_there_is_room) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *all = NULL;
+
+        limit_use(f, 64 * MIB);
+        daemon_start(f);
+        session = expect_path(session_start(f, 1, "expect-events", "t", UINT64_C(2000000)));
+        all = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(all, "on the disk, and 2000000 events take "), "%s", all);
         daemon_stop(f);
 }
 
