@@ -202,8 +202,8 @@ static int check_limits(const Auth *a, uid_t uid, sd_bus_error *ret_error) {
         size_t n = 0, n_user = 0;
 
         for (const Query *q = a->queries; q; q = q->next) {
-                n++;
-                n_user += q->uid == uid;
+                n += !!q->slot;
+                n_user += q->slot && q->uid == uid;
         }
         if (n < QUERIES_MAX && n_user < QUERIES_USER_MAX)
                 return 0;
