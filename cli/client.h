@@ -32,6 +32,7 @@ typedef struct Client {
         Terminal terminal;              /* of talk */
         FILE *talk;                     /* what is for people: standard output, unless a command needs that */
         JsonMode json;
+        bool help, version;
         bool quiet;
         bool legend;
         bool ask_password;
@@ -40,9 +41,10 @@ typedef struct Client {
         const char *driver;
         const char *description;
         const char *keep;
+        const char *text;
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
         uint64_t n_expected_events;     /* 0: the daemon's choice */
-        bool load, rebind, stacks, keep_raw, wait, force, follow;
+        bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 

@@ -27,7 +27,7 @@ struct Wait {
         bool changed;           /* the session may be another than it was when it was read last */
         char *state;            /* the latest that a signal told */
         char *job;              /* the seal job of the session that is waited for */
-        char *job_detail;       /* set once it is removed */
+        char *job_result, *job_detail; /* set once it is removed */
         uint64_t settled_usec;  /* CLOCK_MONOTONIC; 0 while the job is not removed */
         double progress;
         uint64_t progress_usec;
@@ -88,6 +88,9 @@ static int read_removed_job(Wait *w, sd_bus_message *m) {
         if (!streq_ptr(w->job, job))
                 return 0;
         w->settled_usec = now_monotonic_usec() + SETTLE_USEC;
+        r = replace_string(&w->job_result, result);
+        if (r < 0)
+                return r;
         return replace_string(&w->job_detail, isempty(detail) ? result : detail);
 }
 
@@ -156,6 +159,7 @@ Wait *wait_free(Wait *w) {
                 (void) sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
         free(w->state);
         free(w->job);
+        free(w->job_result);
         free(w->job_detail);
         free(w);
         return NULL;
@@ -316,6 +320,18 @@ int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionVi
                 if (r < 0)
                         return r;
         }
+}
+
+int wait_job(Wait *w, const char *job, sd_bus_error *error) {
+        int r;
+
+        r = replace_string(&w->job, job);
+        while (r >= 0 && w->settled_usec == 0)
+                r = wait_run(w, error);
+        if (r < 0)
+                return r;
+        return streq(w->job_result, "done") ? 0 :
+                                              sd_bus_error_setf(error, BUS_ERROR_PREFIX "Failed", "%s", w->job_detail);
 }
 
 int wait_session_at(Wait *w, const char *path, uint64_t at_usec, sd_bus_error *error, SessionView **ret) {

@@ -24,6 +24,10 @@ int wait_call(Wait *w, sd_bus_message *m, sd_bus_error *error, sd_bus_message **
  * those of wait_call(). */
 int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionView **ret);
 
+/* Waits until that job is done. If it fails, that is the error. Errors like those of wait_call(); it comes right behind
+ * the call that has started the job. */
+int wait_job(Wait *w, const char *job, sd_bus_error *error);
+
 /* Waits until at_usec (CLOCK_MONOTONIC) and reads the session at that path then. Nothing is shown meanwhile.
  * That the daemon leaves the bus is no error before it is asked: a session outlives its daemon, and the
  * question starts the next one. Errors like those of wait_call(). */

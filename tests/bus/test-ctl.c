@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Verbs of mmiotracectl: the program itself, with the daemon on a machine that is a folder. */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "ctl.h"
+
+#define SESSION BUS_PATH_SESSION "/_1"
+
+static Fixture fixture;
+
+static void setup(void) {
+        fixture_make(&fixture);
+}
+
+static void teardown(void) {
+        fixture_done(&fixture);
+}
+
+TestSuite(ctl, .init = setup, .fini = teardown, .timeout = 60);
+
+static void assert_ended(const Ctl *ctl, int status) {
+        cr_assert_eq(ctl->status, status, "%d instead of %d: %s%s", ctl->status, status, strempty(ctl->out),
+                        strempty(ctl->err));
+}
+
+static void assert_contains(const char *text, const char *part) {
+        cr_assert_not_null(strstr(strempty(text), part), "no \"%s\" in: %s", part, strempty(text));
+}
+
+static void seal(Fixture *f) {
+        _cleanup_free_ char *session = expect_path(session_start(f, 1, "description", "s", "before"));
+
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+}
+
+/* An editor that puts this in the place of the text. */
+static void set_editor(Fixture *f, const char *script) {
+        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "editor");
+
+        cr_assert_gt(asprintf(&text, "#!/bin/sh\n%s\n", script), 0);
+        fake_file(&f->machine.tree, "editor", text);
+        cr_assert_eq(chmod(path, 0755), 0);
+        cr_assert_eq(setenv("VISUAL", path, 1), 0);
+        cr_assert_eq(setenv("EDITOR", "/bin/false", 1), 0);
+        cr_assert_eq(unsetenv("SYSTEMD_EDITOR"), 0);
+        cr_assert_eq(setenv("TMPDIR", f->machine.tree.root, 1), 0);
+}
+
+static void assert_no_temporary_file(Fixture *f) {
+        _cleanup_closedir_ DIR *d = opendir(f->machine.tree.root);
+        struct dirent *entry;
+
+        cr_assert_not_null(d);
+        while ((entry = readdir(d)))
+                cr_assert_not(startswith(entry->d_name, "mmiotracectl-"), "%s", entry->d_name);
+}
+
+Test(ctl, describe) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl by_id = {}, last = {}, json = {}, empty = {}, unknown = {}, both = {}, neither = {};
+        _cleanup_free_ char *names = NULL, *text = NULL;
+
+        daemon_start(f);
+        unknown = CTL(f, "describe", "--text", "x");
+        assert_ended(&unknown, 4);
+        seal(f);
+        by_id = CTL(f, "describe", "1", "--text", "first\nsecond line");
+        assert_ended(&by_id, 0);
+        assert_contains(by_id.out, "described, in its archive, too");
+        /* When it comes back the archive has it. */
+        names = fixture_unpack(f, SESSION);
+        text = fake_read(&f->machine.tree, "unpacked/description.txt");
+        cr_assert(startswith(text, "As reported by the user:\n\nfirst\nsecond line\n\n"), "%s", text);
+        last = CTL(f, "describe", "--text=last", "-q");
+        assert_ended(&last, 0);
+        cr_assert_str_eq(last.out, "");
+        assert_session(f, SESSION, "Description", "last");
+        json = CTL(f, "describe", "--text=json", "--json=short");
+        assert_contains(json.out, "\"description\":\"json\"");
+        empty = CTL(f, "describe", "--text", "");
+        assert_ended(&empty, 0);
+        assert_session(f, SESSION, "Description", "");
+        both = CTL(f, "describe", "--text=x", "--edit");
+        assert_ended(&both, 2);
+        neither = CTL(f, "describe");
+        assert_ended(&neither, 2);
+        daemon_stop(f);
+}
+
+Test(ctl, describe_what_runs) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl ctl = {};
+
+        daemon_start(f);
+        seal(f);
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        ctl = CTL(f, "describe", "--text", "the second");
+        assert_ended(&ctl, 0);
+        assert_contains(ctl.out, "its archive will have that");
+        assert_session(f, BUS_PATH_SESSION "/_2", "Description", "the second");
+        assert_session(f, SESSION, "Description", "before");
+        daemon_stop(f);
+}
+
+Test(ctl, describe_in_an_editor) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl edited = {}, unchanged = {}, failed = {}, emptied = {};
+        _cleanup_free_ char *given = NULL;
+
+        daemon_start(f);
+        seal(f);
+        /* It is a private file, and many editors put another one in its place. */
+        set_editor(f, "cp \"$1\" \"$TMPDIR/given\"; stat -c %a \"$1\" >\"$TMPDIR/mode\"; "
+                      "printf '# comment\\nedited\\n' >\"$1.new\" && mv \"$1.new\" \"$1\"");
+        edited = CTL(f, "describe", "1", "--edit");
+        assert_ended(&edited, 0);
+        assert_session(f, SESSION, "Description", "edited");
+        given = fake_read(&f->machine.tree, "given");
+        assert_contains(given, "# Session 1: ");
+        assert_contains(given, "\nbefore\n");
+        assert_contains(given, "What happened");
+        free(given);
+        given = fake_read(&f->machine.tree, "mode");
+        cr_assert_str_eq(given, "600\n");
+        assert_no_temporary_file(f);
+
+        set_editor(f, "exit 0");
+        unchanged = CTL(f, "describe", "--edit");
+        assert_ended(&unchanged, 0);
+        assert_contains(unchanged.out, "Nothing was changed");
+        set_editor(f, ": >\"$1\"");
+        emptied = CTL(f, "describe", "--edit");
+        assert_ended(&emptied, 0);
+        set_editor(f, "echo other >\"$1\"; exit 1");
+        failed = CTL(f, "describe", "--edit");
+        assert_ended(&failed, 1);
+        assert_session(f, SESSION, "Description", "edited");
+        assert_no_temporary_file(f);
+        daemon_stop(f);
+}
+
+/* What was typed is not lost with it. */
+Test(ctl, describe_refused_after_editing) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *path = NULL, *kept = NULL;
+        _cleanup_ctl_ Ctl ctl = {};
+        const char *said;
+
+        daemon_start(f);
+        seal(f);
+        set_editor(f, "printf 'a \\033[31mred text' >\"$1\"");
+        ctl = CTL(f, "describe", "--edit");
+        assert_ended(&ctl, 2);
+        said = strstr(ctl.err, "What was written is in ");
+        cr_assert_not_null(said, "%s", ctl.err);
+        said += strlen("What was written is in ");
+        path = strndup(said, strcspn(said, "\n") - 1);
+        cr_assert_eq(read_file_at(AT_FDCWD, path, MIB, &kept, NULL), 0, "%s", path);
+        cr_assert_str_eq(kept, "a \033[31mred text");
+        assert_session(f, SESSION, "Description", "before");
+        daemon_stop(f);
+}
