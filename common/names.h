@@ -22,6 +22,11 @@
 /* What mmiotraced-seal is told instead of a level, to put another description into the archive. */
 #define SEAL_DESCRIBE "describe"
 
+/* Of a session that was begun at boot, below RUNTIME_DIRECTORY: a folder as every session has one, with what the arming
+ * had to say in it, until the daemon takes it up. */
+#define BOOT_DIR "boot"
+#define BOOT_REPORT "report"
+
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"

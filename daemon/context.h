@@ -12,7 +12,7 @@ typedef struct Context {
         const char *module_dir;         /* as depmod makes it; NULL: the running kernel's */
         const char *boot_dir, *lsinitramfs; /* initrd.img-RELEASE, and the program that lists it */
         const char *journal_dir;        /* NULL: the system's */
-        const char *state_dir, *runtime_dir;
+        const char *state_dir, *runtime_dir, *config_dir;
         const char *seal_program;
         const char *inspect_socket;     /* of the reader unit; NULL: there is none */
         Config config;

@@ -3,6 +3,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
+#include "boot-bus.h"
 #include "bound-bus.h"
 #include "caller-bus.h"
 #include "job-bus.h"
@@ -246,7 +247,7 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         uid_t uid;
         int r;
 
-        r = options_bus_read(m, &options, &error);
+        r = options_bus_read(m, false, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         r = auth_check(bus->auth, m, AUTH_CAPTURE, ret_error);
@@ -347,6 +348,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("APIVersion", "u", property_api_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ActiveSession", "o", property_active_session, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Armed", "s", boot_bus_property_armed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start,
                         SD_BUS_VTABLE_UNPRIVILEGED),
@@ -356,6 +358,10 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("ao", sessions),
                         method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Arm", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("as", notes), boot_bus_arm,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Disarm", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, boot_bus_disarm,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("o", job), 0),

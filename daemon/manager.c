@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
+#include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
 #include "steps.h"
@@ -27,7 +28,6 @@ static int open_folder(int dir_fd, const char *path, int *ret) {
 int manager_new(const Context *context, sd_event *event, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_close_ int state_fd = -EBADF;
-        _cleanup_free_ char *path = NULL;
         int r;
 
         m = calloc(1, sizeof(Manager));
@@ -37,11 +37,7 @@ int manager_new(const Context *context, sd_event *event, Manager **ret) {
         m->sessions_fd = m->runtime_fd = -EBADF;
         m->event = sd_event_ref(event);
 
-        if (asprintf(&path, "%s/sys/kernel/random/boot_id", context->proc_root) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = read_line_at(AT_FDCWD, path, &m->boot_id);
+        r = undo_boot_id(context->proc_root, &m->boot_id);
         if (r >= 0)
                 r = fd_store_init(&m->fd_store);
         if (r >= 0)
@@ -73,6 +69,10 @@ Manager *manager_free(Manager *m) {
         free(m->sessions);
         free(m->removals);
         worker_free(m->restorer);
+        worker_free(m->arm.worker);
+        next_boot_done(&m->arm.boot);
+        strv_free(m->arm.notes);
+        free(m->armed);
         fd_store_done(&m->fd_store);
         safe_close(m->sessions_fd);
         safe_close(m->runtime_fd);
@@ -202,19 +202,10 @@ void manager_drop_session(Manager *m, Session *s) {
         session_free(s);
 }
 
-int manager_start_session(Manager *m, SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
+int manager_begin_session(Manager *m, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
         Session *s;
         int r;
 
-        if (m->quitting)
-                return error_set(error, ERROR_STATE, "mmiotraced is about to stop and starts nothing new.");
-        if (m->active)
-                return error_set(error, ERROR_ALREADY_RUNNING,
-                                "Session %u is %s, and the kernel can trace for one at a time; end it with "
-                                "\"mmiotracectl stop\".", m->active->id, session_state_to_string(m->active->state));
-        if (m->restorer)
-                return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
-                                "try again in a few seconds.");
         r = session_new(m, options, owner_uid, &s, error);
         if (r < 0)
                 return r;
@@ -226,6 +217,19 @@ int manager_start_session(Manager *m, SessionOptions *options, uid_t owner_uid, 
         }
         *ret = s;
         return 0;
+}
+
+int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
+        if (m->quitting)
+                return error_set(error, ERROR_STATE, "mmiotraced is about to stop and starts nothing new.");
+        if (m->active)
+                return error_set(error, ERROR_ALREADY_RUNNING,
+                                "Session %u is %s, and the kernel can trace for one at a time; end it with "
+                                "\"mmiotracectl stop\".", m->active->id, session_state_to_string(m->active->state));
+        if (m->restorer)
+                return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
+                                "try again in a few seconds.");
+        return manager_begin_session(m, options, owner_uid, ret, error);
 }
 
 static int restore_leftovers(FILE *out, void *userdata) {
@@ -334,21 +338,23 @@ int manager_load(Manager *m) {
         r = load_sessions(m);
         if (r < 0)
                 return r;
-        /* Refused or cut off before anything was changed or captured, and nobody has heard of them. */
+        /* Refused or cut off before anything was changed or captured, and nobody has heard of them; or to be taken up once
+         * more. */
         for (size_t i = m->n_sessions; i-- > 0;)
-                if (m->sessions[i]->state == SESSION_CHECKING) {
+                if (m->sessions[i]->state == SESSION_CHECKING ||
+                    (m->sessions[i]->state == SESSION_ARMING && m->sessions[i]->options.at_boot)) {
                         m->sessions[i]->announced = true; /* its id is used up: it may not be the last one */
                         manager_drop_session(m, m->sessions[i]);
                 }
         for (size_t i = 0; i < m->n_sessions; i++)
                 manager_announce_session(m, m->sessions[i]);
 
-        /* There is never more than one that the machine is changed for, and it is the latest. An earlier one that is not
-         * over could not be written to a full disk when it ended. */
+        /* There is never more than one that the machine is changed for, and it is the latest of this boot. An earlier one
+         * that is not over could not be written to a full disk when it ended. */
         for (size_t i = m->n_sessions; i-- > 0;) {
                 Session *s = m->sessions[i];
 
-                if (!session_is_over(s) && s->state != SESSION_SEALING && !m->active)
+                if (!session_is_over(s) && s->state != SESSION_SEALING && !m->active && streq_ptr(s->boot_id, m->boot_id))
                         m->active = s;
                 session_resume(s);
         }
@@ -356,6 +362,7 @@ int manager_load(Manager *m) {
         if (m->active)
                 m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
+        manager_take_up_boot(m);
         manager_restore_leftovers(m);
         vacuum_tidy(m);
         return 0;
@@ -364,6 +371,9 @@ int manager_load(Manager *m) {
 void manager_check_quit(Manager *m) {
         bool quiet;
 
+        /* Somebody waits for an answer. */
+        if (m->arm.worker)
+                return;
         switch (m->quitting) {
         case QUIT_STOP:
                 /* Nobody has to wait for xz when the machine is to go down: the next daemon seals. */

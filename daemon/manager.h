@@ -6,6 +6,7 @@
 #include "context.h"
 #include "fd-store.h"
 #include "job.h"
+#include "next-boot.h"
 #include "removal.h"
 #include "session.h"
 #include "vacuum.h"
@@ -26,6 +27,17 @@ typedef struct ManagerHooks {
         void *userdata;
 } ManagerHooks;
 
+/* Called once: notes are sentences of what to do before the boot; or error says why it is not armed. */
+typedef void (*ArmDone)(char *const *notes, const Error *error, void *userdata);
+
+typedef struct Arm {
+        NextBoot boot;
+        Worker *worker;
+        char **notes;
+        ArmDone done;
+        void *userdata;
+} Arm;
+
 struct Manager {
         const Context *context;
         sd_event *event;
@@ -43,6 +55,8 @@ struct Manager {
         Removal **removals;
         size_t n_removals;
         Vacuum *vacuum;
+        char *armed;            /* the driver that a session at the next boot is for; NULL: none is armed */
+        Arm arm;                /* while one is being armed */
         Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {
@@ -59,8 +73,10 @@ DEFINE_CLEANUP(Manager *, manager_free)
 /* Takes up what an earlier daemon left, on disk and in the kernel. Call it once the hooks are set. */
 int manager_load(Manager *manager);
 
-/* options is taken over on success. The hook "started" answers later. */
-int manager_start_session(Manager *manager, SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
+/* The hook "started" answers later. */
+int manager_start_session(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
+/* The same without asking whether it is the time for it. */
+int manager_begin_session(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
 
 /* NULL if there is none of that id. */
 Session *manager_find_session(Manager *manager, unsigned id);

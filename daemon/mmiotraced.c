@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
+#include "boot-bus.h"
 #include "daemon.h"
 #include "names.h"
 #include "recover.h"
@@ -15,6 +16,7 @@ static void help(void) {
              "Captures what drivers do to their hardware, with the kernel's mmiotrace tracer.\n"
              "It is started by systemd or D-Bus and controlled by mmiotracectl(1).\n"
              "\n"
+             "     --boot         Begin the session that this boot was armed for, and exit\n"
              "     --recover      Do not run: end the session that a dead daemon has left, put\n"
              "                    the machine back, and exit; 1 if that is not possible\n"
              "     --if-stopped   With --recover, from a unit: only if it is being stopped\n"
@@ -22,7 +24,8 @@ static void help(void) {
              "     --version      Show the version\n"
              "\n"
              "Environment: STATE_DIRECTORY (default /var/lib/mmiotraced) holds the sessions,\n"
-             "RUNTIME_DIRECTORY (default /run/mmiotraced) what has to be undone.");
+             "RUNTIME_DIRECTORY (default /run/mmiotraced) what has to be undone,\n"
+             "CONFIGURATION_DIRECTORY (default /etc/mmiotraced) what arms the next boot.");
 }
 
 static const char *directory(const char *variable, const char *otherwise) {
@@ -31,6 +34,7 @@ static const char *directory(const char *variable, const char *otherwise) {
 
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
+                { "boot", no_argument, NULL, 'b' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { "recover", no_argument, NULL, 'r' },
@@ -44,15 +48,19 @@ int main(int argc, char *argv[]) {
                 .lsinitramfs = "/usr/bin/lsinitramfs",
                 .state_dir = directory("STATE_DIRECTORY", "/var/lib/mmiotraced"),
                 .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
+                .config_dir = directory("CONFIGURATION_DIRECTORY", "/etc/mmiotraced"),
                 .seal_program = SEAL_PROGRAM,
                 .inspect_socket = INSPECT_SOCKET,
                 .config = CONFIG_DEFAULT,
         };
-        bool recover = false, if_stopped = false;
+        bool boot = false, recover = false, if_stopped = false;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
+                case 'b':
+                        boot = true;
+                        break;
                 case 'h':
                         help();
                         return EXIT_SUCCESS;
@@ -82,7 +90,7 @@ int main(int argc, char *argv[]) {
                 (void) unsetenv("NOTIFY_SOCKET");
                 r = recover_run(&context, if_stopped);
         } else
-                r = daemon_run(&context);
+                r = boot ? boot_run(&context) : daemon_run(&context);
         config_done(&context.config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -85,8 +85,17 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
                         "keep, stacks, keep-raw and bound.", key);
 }
 
-int options_bus_read(sd_bus_message *m, SessionOptions *ret, Error *error) {
-        _cleanup_session_options_ SessionOptions o = {};
+/* Of what the ring cannot hold until the daemon comes, the end is the less bad loss: the rest has no meaning without the
+ * MAP records of the beginning. */
+static const SessionOptions boot_defaults = {
+        .at_boot = true,
+        .load = true,
+        .keep_oldest = true,
+        .stop_after_usec = 5 * 60 * USEC_PER_SEC,
+};
+
+int options_bus_read(sd_bus_message *m, bool at_boot, SessionOptions *ret, Error *error) {
+        _cleanup_session_options_ SessionOptions o = at_boot ? boot_defaults : (SessionOptions) {};
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -102,7 +111,7 @@ int options_bus_read(sd_bus_message *m, SessionOptions *ret, Error *error) {
         }
         if (r < 0)
                 return r;
-        if (isempty(o.driver) && (o.load || o.rebind))
+        if (isempty(o.driver) && (o.load || o.rebind) && !at_boot)
                 return error_set(error, ERROR_INVALID_ARGUMENTS, "To load or rebind a driver, name it.");
         if (o.load && o.rebind)
                 return error_set(error, ERROR_INVALID_ARGUMENTS,

@@ -6,5 +6,5 @@
 #include "bus-util.h"
 #include "session-options.h"
 
-/* Reads the a{sv} that follows in the message. */
-int options_bus_read(sd_bus_message *m, SessionOptions *ret, Error *error);
+/* Reads the a{sv} that follows in the message. at_boot: for a session at the next boot, which has other defaults. */
+int options_bus_read(sd_bus_message *m, bool at_boot, SessionOptions *ret, Error *error);

@@ -147,6 +147,11 @@ void preflight_driver(const Preflight *p, Driver **ret) {
                      driver->module && !streq(driver->module, driver->name) ? " as the module " : "",
                      driver->module && !streq(driver->module, driver->name) ? driver->module : "",
                      driver->version ? ", version " : "", strempty(driver->version));
+        if (p->options->at_boot && driver->loaded)
+                findings_block(p->findings, "driver-loaded", ERROR_DRIVER_BOUND, false,
+                               "%s was loaded before the session could begin, probably from the initramfs\narm once more, and add "
+                               "modprobe.blacklist=%s to the kernel's command line for that one boot",
+                               driver->name, driver->module);
         check_bound(p, driver);
         if (p->options->rebind && driver->devices)
                 check_rebind(p, driver);

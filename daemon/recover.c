@@ -17,8 +17,6 @@
 /* Time for a large ring to get to a slow disk. A disk that does not answer at all must not keep the machine on one CPU. */
 #define SESSION_USEC (120 * USEC_PER_SEC)
 
-#define SYSTEMD_SOCKET "unix:path=/run/systemd/private"
-
 static void say(int priority, const char *text) {
         (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
         if (isatty(STDERR_FILENO))
@@ -46,7 +44,7 @@ static void on_job(const char *job_type, void *userdata) {
         (void) sd_event_exit(q->event, 0);
 }
 
-/* Of PID 1 itself, which answers where there is no bus as well. Who gets no answer leaves the machine to those who come
+/* There may be no bus any more. Who gets no answer leaves the machine to those who come
  * later: the next daemon, or the recover unit. */
 static bool unit_is_being_stopped(void) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -56,11 +54,7 @@ static bool unit_is_being_stopped(void) {
 
         r = sd_event_new(&event);
         if (r >= 0)
-                r = sd_bus_new(&connection);
-        if (r >= 0)
-                r = sd_bus_set_address(connection, SYSTEMD_SOCKET);
-        if (r >= 0)
-                r = sd_bus_start(connection);
+                r = unit_bus_connect(&connection);
         if (r >= 0)
                 r = sd_bus_attach_event(connection, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
@@ -155,7 +149,7 @@ static void end_session_apart(const Context *context) {
 
 int recover_run(const Context *context, bool if_stopped) {
         _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
-        _cleanup_free_ char *path = NULL, *boot_id = NULL;
+        _cleanup_free_ char *boot_id = NULL;
         _cleanup_strv_ char **done = NULL;
         _cleanup_error_ Error error = {};
         int r;
@@ -170,11 +164,7 @@ int recover_run(const Context *context, bool if_stopped) {
                 return 0;
         if (r < 0)
                 return fail(r, "Cannot lock the runtime directory", NULL);
-        if (asprintf(&path, "%s/sys/kernel/random/boot_id", context->proc_root) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = read_line_at(AT_FDCWD, path, &boot_id);
+        r = undo_boot_id(context->proc_root, &boot_id);
         if (r < 0)
                 return fail(r, "Cannot read the boot's id", NULL);
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-journal.h>
 
+#include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
 #include "ring-size.h"
@@ -25,7 +26,7 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
         uint64_t number;
 
-        if (streq(key, "STATE") && streq(value, "arming")) {
+        if (streq(key, "STATE") && streq(value, "arming") && s->state == SESSION_CHECKING) {
                 session_set_state(s, SESSION_ARMING);
                 manager_announce_session(s->manager, s);
         } else if (streq(key, "SOURCE"))
@@ -56,6 +57,10 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 s->cpu = (unsigned) number;
         else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
                 s->buffer_bytes = number;
+        else if (streq(key, "START_MONOTONIC") && parse_u64(value, &number) >= 0)
+                s->start_monotonic_usec = number;
+        else if (streq(key, "START_REALTIME") && parse_u64(value, &number) >= 0)
+                s->start_realtime_usec = number;
 }
 
 static StepRequest step_request(const Session *s) {
@@ -211,6 +216,7 @@ static void on_drained(const Error *error, void *userdata) {
         s->syncer = worker_free(s->syncer);
         s->tally = worker_free(s->tally);
         s->symbols = worker_free(s->symbols);
+        s->end_timer = sd_event_source_disable_unref(s->end_timer);
         drain_pipes_close(&s->pipes, s->id);
         s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
@@ -347,9 +353,41 @@ static void tell_drain_to_stop(Session *s) {
                 worker_kill(s->drain, SIGKILL);
 }
 
+static int on_time_is_up(sd_event_source *source, uint64_t usec, void *userdata) {
+        Error ignored = {};
+
+        (void) session_stop(userdata, &ignored);
+        error_done(&ignored);
+        return 0;
+}
+
+/* From its start on, also where the daemon was not there then. */
+static void set_end_timer(Session *s) {
+        int r;
+
+        if (s->options.stop_after_usec == 0 || s->end_timer)
+                return;
+        r = sd_event_add_time(s->manager->event, &s->end_timer, CLOCK_MONOTONIC,
+                        s->start_monotonic_usec + s->options.stop_after_usec, 0, on_time_is_up, s);
+        if (r < 0)
+                session_log_failure(s, r, "it does not end by itself");
+}
+
+/* Everything records. */
+static void begin_work(Session *s) {
+        Error ignored = {};
+
+        s->work_due = false;
+        if (s->stop_wanted) {
+                fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+                (void) session_stop(s, &ignored);
+                error_done(&ignored);
+        } else
+                set_driver_to_work(s);
+}
+
 static void on_drain_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
-        Error ignored = {};
 
         if (streq(key, "WARNING")) {
                 session_warn(s, value);
@@ -362,14 +400,14 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 s->start_monotonic_usec = now_monotonic_usec();
                 s->start_realtime_usec = now_realtime_usec();
                 session_set_state(s, SESSION_CAPTURING);
-                if (s->stop_wanted) {
-                        fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
-                        (void) session_stop(s, &ignored);
-                } else
-                        set_driver_to_work(s);
+                set_end_timer(s);
+                begin_work(s);
                 break;
         case SESSION_CAPTURING:
-                if (s->resumed)
+                set_end_timer(s);
+                if (s->work_due)
+                        begin_work(s);
+                else if (s->resumed)
                         bind_again(s);
                 s->resumed = false;
                 break;
@@ -380,7 +418,6 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
         default:
                 break;
         }
-        error_done(&ignored);
 }
 
 static int spawn_syncer(Session *s);
@@ -486,7 +523,7 @@ static void on_arming_undone(const Error *error, void *userdata) {
         Manager *m = s->manager;
 
         s->worker = worker_free(s->worker);
-        session_set_result(s, RESULT_DRAIN_FAILED, s->start_error.text);
+        session_set_result(s, RESULT_ARM_FAILED, s->start_error.text);
         if (s->announced)
                 session_set_state(s, SESSION_FAILED);
         manager_release_active(m, s);
@@ -497,7 +534,11 @@ static void on_arming_undone(const Error *error, void *userdata) {
         tell_started(s, &told);
         /* Whoever wanted it stopped meanwhile has what was wanted. */
         m->hooks.stopped(s, error, m->hooks.userdata);
-        manager_drop_session(m, s);
+        /* Of one at boot nobody has been told: so it stays. */
+        if (s->options.at_boot)
+                manager_forget_boot(m);
+        else
+                manager_drop_session(m, s);
         manager_check_quit(m);
 }
 
@@ -523,6 +564,11 @@ static void on_armed(const Error *error, void *userdata) {
 
         s->worker = worker_free(s->worker);
         if (!error) {
+                /* The kernel has recorded all the time, and the session is on file here from now on, too. */
+                if (s->options.at_boot) {
+                        session_set_state(s, SESSION_CAPTURING);
+                        manager_forget_boot(s->manager);
+                }
                 session_begin_draining(s);
                 return;
         }
@@ -544,7 +590,8 @@ static void on_room_made(const Error *error, void *userdata) {
         r = vacuum_list_removable(s->manager, &removable);
         request.removable = removable;
         if (r >= 0)
-                r = start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+                r = s->options.at_boot ? start_step(s, "take-up", step_take_up, &request, on_step_line, on_armed, &s->worker)
+                                       : start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
         if (r < 0) {
                 (void) error_set_errno(&failed, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
                 on_armed(&failed, s);
@@ -556,6 +603,12 @@ int session_start(Session *s, Error *error) {
         uint64_t raw_bytes = ring_size_of_events(s->options.n_expected, s->options.stacks);
         int r;
 
+        s->work_due = true;
+        /* It is armed already. */
+        if (s->options.at_boot) {
+                session_set_state(s, SESSION_ARMING);
+                manager_announce_session(s->manager, s);
+        }
         r = vacuum_begin(s->manager, MAX(START_ROOM_BYTES, storage_whole_bytes(raw_bytes, s->options.keep_raw)), on_room_made, s);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that looks at the disk");

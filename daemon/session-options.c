@@ -22,6 +22,7 @@ static const struct {
         { "force", offsetof(SessionOptions, force) },
         { "stacks", offsetof(SessionOptions, stacks) },
         { "keep_raw", offsetof(SessionOptions, keep_raw) },
+        { "at_boot", offsetof(SessionOptions, at_boot) },
 };
 
 static const struct {
@@ -31,6 +32,7 @@ static const struct {
         /* "buffer_bytes" in session.json is what the ring has become. */
         { "wanted_buffer_bytes", offsetof(SessionOptions, buffer_bytes) },
         { "expected_events", offsetof(SessionOptions, n_expected) },
+        { "stop_after_usec", offsetof(SessionOptions, stop_after_usec) },
 };
 
 static void *field(const SessionOptions *o, size_t offset) {

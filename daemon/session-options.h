@@ -15,6 +15,8 @@ typedef struct SessionOptions {
         bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
         bool stacks;            /* record the call stack of each access; implies keep_raw */
         bool keep_raw;          /* the raw segments go into the archive, beside the log */
+        uint64_t stop_after_usec; /* it ends so long after its start; 0: when it is stopped */
+        bool at_boot;           /* armed before the daemon was there, see boot-steps.h */
         char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL; not on file */
         char *bound_to;         /* the name of the program that it ends with; NULL: it outlives every other */
 } SessionOptions;

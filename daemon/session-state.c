@@ -20,6 +20,7 @@ static const char *const results[_SESSION_RESULT_MAX] = {
         [RESULT_NONE] = "",
         [RESULT_SUCCESS] = "success",
         [RESULT_INTERRUPTED] = "interrupted",
+        [RESULT_ARM_FAILED] = "arm-failed",
         [RESULT_LOAD_FAILED] = "load-failed",
         [RESULT_BIND_FAILED] = "bind-failed",
         [RESULT_DRAIN_FAILED] = "drain-failed",

@@ -80,26 +80,27 @@ void session_warn(Session *s, const char *text) {
                 session_log_failure(s, -ENOMEM, "a warning was dropped");
 }
 
-static int make_folders(Session *s) {
+int session_make_folder(int parent_fd, const char *name, int *ret) {
         static const char *const folders[] = {
                 SESSION_RAW_DIR, SESSION_FORMATS_DIR, SESSION_LOG_DIR, SESSION_METADATA_DIR,
         };
-        char name[16];
+        _cleanup_close_ int fd = -EBADF;
 
-        (void) snprintf(name, sizeof name, "%u", s->id);
-        if (mkdirat(s->manager->sessions_fd, name, 0700) < 0)
+        if (mkdirat(parent_fd, name, 0700) < 0)
                 return -errno;
-        s->dir_fd = openat(s->manager->sessions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (s->dir_fd < 0)
+        fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
                 return -errno;
         for (size_t i = 0; i < ELEMENTS(folders); i++)
-                if (mkdirat(s->dir_fd, folders[i], 0700) < 0)
+                if (mkdirat(fd, folders[i], 0700) < 0)
                         return -errno;
+        *ret = TAKE_FD(fd);
         return 0;
 }
 
 int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **ret, Error *error) {
         _cleanup_(session_freep) Session *s = NULL;
+        char name[16];
         int r;
 
         s = calloc(1, sizeof(Session));
@@ -124,8 +125,10 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
         r = manager_next_session_id(m, &s->id);
         if (r >= 0)
                 r = manager_add_session(m, s);
-        if (r >= 0)
-                r = make_folders(s);
+        if (r >= 0) {
+                (void) snprintf(name, sizeof name, "%u", s->id);
+                r = session_make_folder(m->sessions_fd, name, &s->dir_fd);
+        }
         if (r >= 0)
                 r = session_save(s, true);
         if (r < 0) {
@@ -148,6 +151,7 @@ Session *session_free(Session *s) {
         if (!s)
                 return NULL;
         manager_unlink_session(s->manager, s);
+        sd_event_source_disable_unref(s->end_timer);
         worker_free(s->worker);
         worker_free(s->drain);
         worker_free(s->syncer);

@@ -36,6 +36,7 @@ typedef enum SessionResult {
         RESULT_NONE,            /* it has not */
         RESULT_SUCCESS,
         RESULT_INTERRUPTED,
+        RESULT_ARM_FAILED,
         RESULT_LOAD_FAILED,
         RESULT_BIND_FAILED,
         RESULT_DRAIN_FAILED,
@@ -94,11 +95,13 @@ typedef struct Session {
         DrainCounters *counters;
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
+        sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
         Worker *bind, *drain, *syncer, *tally, *symbols;
         unsigned n_drain_deaths, n_syncer_deaths;
         Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */
         Error start_error;      /* why it did not begin, to be told once the machine is restored */
+        bool work_due;          /* the driver is to be set to work as soon as the drain is ready */
         bool resumed;           /* taken up from an earlier daemon; its drain is not ready yet */
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
@@ -109,6 +112,9 @@ typedef struct Session {
         bool removing;          /* its files are being removed */
         uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */
 } Session;
+
+/* A folder with the folders in it that a session's steps fill. -EEXIST: it is there already. */
+int session_make_folder(int parent_fd, const char *name, int *ret);
 
 /* Makes the folder and enters the session at the manager, in state checking. */
 int session_new(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);

@@ -87,6 +87,7 @@ static int check(const StepRequest *q, FILE *out, Driver **ret_driver, Error *er
                 .driver = (char *) q->driver,
                 .load = q->load,
                 .rebind = q->rebind,
+                .at_boot = q->at_boot,
                 .buffer_bytes = q->buffer_bytes,
                 .n_expected = q->n_expected,
                 .keep_oldest = q->keep_oldest,
@@ -94,7 +95,8 @@ static int check(const StepRequest *q, FILE *out, Driver **ret_driver, Error *er
                 .caller_address = (char *) q->caller_address,
         };
         /* All of them, and not only this one, take from the room on the disk. */
-        _cleanup_close_ int sessions_fd = openat(q->session_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int sessions_fd =
+                        q->at_boot ? -EBADF : openat(q->session_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const Preflight preflight = {
                 .context = q->context,
                 .options = &options,
@@ -106,7 +108,7 @@ static int check(const StepRequest *q, FILE *out, Driver **ret_driver, Error *er
         _cleanup_driver_ Driver *driver = NULL;
         int r;
 
-        if (sessions_fd < 0)
+        if (sessions_fd < 0 && !q->at_boot)
                 return -errno;
         r = preflight_run(&preflight, &findings, &driver, error);
         if (r >= 0)
@@ -219,6 +221,36 @@ int step_arm(FILE *out, void *userdata) {
         int r;
 
         r = arm(userdata, out, &error);
+        return worker_send_result(out, r, &error);
+}
+
+/* What the daemon needs for the description is there now, in contrast to then. */
+static int take_up(const StepRequest *q, FILE *out, Error *error) {
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_free_ char *report = NULL;
+        int r;
+
+        r = read_file_at(q->runtime_fd, BOOT_DIR "/" BOOT_REPORT, MIB, &report, NULL);
+        if (r == -ENOENT)
+                return error_set(error, ERROR_PROCESS_DIED,
+                                "The boot that it was meant for was cut short before it could begin, or before mmiotraced could "
+                                "take it up: what it may have recorded is lost.");
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot read what the session at boot reported");
+        /* If it reports an error, that is the first one, and so the one that counts. */
+        fputs(report, out);
+        r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
+        if (r < 0)
+                return r;
+        r = report_driver(out, q, driver, error);
+        return r < 0 ? r : choose_source(q, out, error);
+}
+
+int step_take_up(FILE *out, void *userdata) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = take_up(userdata, out, &error);
         return worker_send_result(out, r, &error);
 }
 

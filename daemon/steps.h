@@ -16,6 +16,7 @@ typedef struct StepRequest {
         const char *removable;          /* arm: see preflight.h */
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind, force;
+        bool at_boot;                   /* arm: neither the disk nor the daemon is there yet */
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;
@@ -40,6 +41,9 @@ typedef struct StepRequest {
  *   journal.
  *   Lines: SOURCE (raw or text), STATE=arming, MODULE, VERSION, PCI_DRIVER, DEVICE (each), CPU, ONLINE, OFFLINE, BUFFER, WARNING (each),
  *   ARCHIVE_NAME.
+ * step_take_up: instead of step_arm, for a session that was armed at boot before the daemon was there: passes on what
+ *   that reported, and then describes the machine in the session's own folder. Lines: those, and START_MONOTONIC,
+ *   START_REALTIME. Error ProcessDied: there is no report.
  * step_bind: gives the devices that were unbound back to their driver.
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
@@ -53,6 +57,7 @@ typedef struct StepRequest {
  *   MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
  * step_post_mortem: collects what is left of a boot that has died with the session. */
 int step_arm(FILE *out, void *request);
+int step_take_up(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
 int step_look(FILE *out, void *request);
 int step_symbols(FILE *out, void *request);

@@ -15,6 +15,16 @@ static const char *const kinds[_UNDO_KIND_MAX] = {
         [UNDO_BIND] = "bind",
 };
 
+int undo_boot_id(const char *proc_root, char **ret) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/sys/kernel/random/boot_id", proc_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return read_line_at(AT_FDCWD, path, ret);
+}
+
 /* JSON, so that no value of a kernel file can be taken for two lines. */
 int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *name, const char *value) {
         _cleanup_json_ struct json_object *o = json_object_new_object();

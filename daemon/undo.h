@@ -26,6 +26,9 @@ typedef struct Undo {
         size_t n_entries;
 } Undo;
 
+/* What the entries of this boot are stamped with. The string is the caller's. */
+int undo_boot_id(const char *proc_root, char **ret);
+
 /* Appends one entry and waits until it is on file. name may be NULL. */
 int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *name, const char *value);
 

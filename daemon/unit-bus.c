@@ -148,6 +148,41 @@ int unit_bus_load(sd_bus *connection, Session *s, const char *module) {
         return 0;
 }
 
+int unit_bus_connect(sd_bus **ret) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
+        int r;
+
+        r = sd_bus_new(&connection);
+        if (r >= 0)
+                r = sd_bus_set_address(connection, "unix:path=/run/systemd/private");
+        if (r >= 0)
+                r = sd_bus_start(connection);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(connection);
+        return 0;
+}
+
+int unit_bus_load_early(const char *module, Error *error) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        if (asprintf(&unit, UNIT_LOAD_PREFIX "%s.service", module) < 0) {
+                unit = NULL;
+                return -ENOMEM;
+        }
+        r = unit_bus_connect(&connection);
+        if (r >= 0)
+                r = sd_bus_call_method(connection, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit", &e, NULL, "ss", unit,
+                                "replace");
+        if (r < 0)
+                (void) error_set(error, ERROR_LOAD_FAILED, "systemd did not start %s: %s", unit, e.message ?: strerrordesc_np(-r));
+        sd_bus_error_free(&e);
+        return r;
+}
+
 /* The question of unit_bus_ask_job(): our unit, its job, the job's type. */
 typedef struct Question {
         void (*found)(const char *job_type, void *userdata);

@@ -25,7 +25,7 @@ Test(session_state, names) {
 
 Test(session_state, names_of_results) {
         static const char *const names[_SESSION_RESULT_MAX] = {
-                "", "success", "interrupted", "load-failed", "bind-failed", "drain-failed",
+                "", "success", "interrupted", "arm-failed", "load-failed", "bind-failed", "drain-failed",
                                 "restore-failed", "seal-failed",
         };
 

@@ -242,6 +242,14 @@ void daemon_kill_worker(Fixture *f, const char *name) {
         cr_assert_fail("the daemon has no worker %s", name);
 }
 
+bool boot(Fixture *f) {
+        int status = wait_for_exit(run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
+                        f->machine.tree.modules, (char *) f->seal_program, (char *) "--boot", NULL }));
+
+        cr_assert(WIFEXITED(status), "status %d", status);
+        return WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
 static int emit_job_removed(Fixture *f, const char *unit, const char *result) {
         return sd_bus_emit_signal(f->systemd, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved",
                         "uoss",

@@ -57,6 +57,9 @@ int daemon_recover(Fixture *fixture);
 /* Kills the worker of that name; there has to be one. */
 void daemon_kill_worker(Fixture *fixture, const char *name);
 
+/* What runs early in a boot, before the daemon. Returns whether it went well. */
+bool boot(Fixture *fixture);
+
 /* A service manager, of which the daemon wants modules loaded. */
 void fixture_be_systemd(Fixture *fixture);
 /* Says how a unit's job ended; returns once the bus has passed it on. */

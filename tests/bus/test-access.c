@@ -32,6 +32,8 @@ static const struct {
         bool owner_may;                 /* the session's owner is not asked for */
 } methods[] = {
         { BUS_INTERFACE_MANAGER, "ListSessions", BUS_PATH, "a{sv}", NULL, false },
+        { BUS_INTERFACE_MANAGER, "Arm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
+        { BUS_INTERFACE_MANAGER, "Disarm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Start", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
         { BUS_INTERFACE_MANAGER, "Mark", BUS_PATH, "sa{sv}", AUTH_MARK, true },
         { BUS_INTERFACE_SESSION, "Mark", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MARK, true },

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "boot-steps.h"
 #include "daemon.h"
 #include "names.h"
 #include "recover.h"
@@ -17,16 +18,18 @@ static char *below(const char *root, const char *name) {
 }
 
 int main(int argc, char *argv[]) {
+        bool boot = argc == 5 && streq(argv[4], "--boot");
         int r;
 
         if (argc != 4 && argc != 5) {
-                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM [--recover]\n", stderr);
+                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM [--boot | --recover]\n", stderr);
                 return 2;
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
                             *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"),
-                            *config_file = below(argv[1], "mmiotraced.conf");
+                            *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
+                            *module = NULL;
         Config config = CONFIG_DEFAULT;
 
         umask(0077);
@@ -39,9 +42,16 @@ int main(int argc, char *argv[]) {
                 .journal_dir = journal_dir,
                 .state_dir = state_dir,
                 .runtime_dir = runtime_dir,
+                .config_dir = config_dir,
                 .seal_program = argv[3],
                 .config = config,
         };
-        r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
+        _cleanup_error_ Error error = {};
+
+        if (boot) {
+                r = boot_begin(&context, &module, &error);
+                fprintf(stderr, "boot: %i %s\n", r, module ?: strempty(error.text));
+        } else
+                r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
