@@ -31,6 +31,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           folder, or '-' for standard output\n"
               "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
               "  remove ID…               Remove sessions with all their files\n"
+              "  seal ID                  Make the archive of a session, where that had failed\n"
               "  help                     Show this\n"
               "\n"
               "Options of start and run:\n"
@@ -58,8 +59,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           that is what is done on a terminal without --text\n"
               "     --no-block            Do not wait until the archive has it, too\n"
               "\n"
-              "Options of stop and export:\n"
-              "     --wait                stop: wait until the archive is made\n"
+              "Options of stop, seal and export:\n"
+              "     --wait                stop, seal: wait until the archive is made\n"
               "     --force               export: replace FILE if it exists\n"
               "\n"
               "Options:\n"
@@ -110,6 +111,7 @@ static const Verb verbs[] = {
         { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export },
         { "protect", 1, 2, "an ID, and yes or no", .asks = true, .run = verb_protect },
         { "remove", 1, INT_MAX, "one ID or several", .asks = true, .run = verb_remove },
+        { "seal", 1, 1, "one ID", .asks = true, .run = verb_seal },
         { "help", 0, 0, NULL, .without_bus = true, .run = verb_help },
 };
 

@@ -77,7 +77,7 @@ static const struct {
         { "keep", 0, " start run ", OPTION_PARSED, .parse = parse_keep },
         { "force", 0, " start run export ", OPTION_TRUE, offsetof(Client, force) },
         { "follow", 'f', " status ", OPTION_TRUE, offsetof(Client, follow) },
-        { "wait", 0, " stop ", OPTION_TRUE, offsetof(Client, wait) },
+        { "wait", 0, " stop seal ", OPTION_TRUE, offsetof(Client, wait) },
         { "no-block", 0, " describe ", OPTION_TRUE, offsetof(Client, no_block) },
         { "text", 0, " describe ", OPTION_STRING, offsetof(Client, text) },
         { "edit", 0, " describe ", OPTION_TRUE, offsetof(Client, edit) },

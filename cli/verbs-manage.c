@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What can be done to sessions that are over: remove them, protect them from that. */
+/* What can be done to sessions that are over: remove them, protect them from that, make the archive that is missing. */
 
 #include "names.h"
-#include "session-view.h"
+#include "session-page.h"
 #include "verbs.h"
+#include "wait.h"
 
 /* All of them are there, or nothing is done. Returns EXIT_SUCCESS with their paths, or the exit status. */
 static int find_sessions(const Client *c, char *const *ids, char ***ret_paths) {
@@ -107,4 +108,52 @@ int verb_protect(Client *c, int argc, char *argv[]) {
         if (r >= 0)
                 r = client_print_json(c, o);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
+}
+
+static int print_sealed(const Client *c, const char *id, const SessionView *v) {
+        _cleanup_json_ json_object *o = NULL;
+        int r;
+
+        if (c->json != JSON_OFF) {
+                r = session_view_to_json(v, &o);
+                return r < 0 ? r : client_print_json(c, o);
+        }
+        if (session_view_is_final(v))
+                return c->quiet ? 0 : session_page_print(v,
+                                              SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_ARCHIVE |
+                                                              SESSION_PAGE_WARNINGS,
+                                              stdout, &c->terminal);
+        client_say(c, "The archive is being made. How far it is: mmiotracectl status %s", id);
+        return 0;
+}
+
+int verb_seal(Client *c, int argc, char *argv[]) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_session_view_ SessionView *v = NULL;
+        _cleanup_free_ char *path = NULL;
+        _cleanup_wait_ Wait *w = NULL;
+        int r;
+
+        r = client_session_path(c, argv[1], &path);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = wait_new(c->bus, &w);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, path, BUS_INTERFACE_SESSION, "Seal");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a{sv}", 0);
+        if (r >= 0)
+                r = wait_call(w, m, &error, &reply);
+        if (r >= 0)
+                r = c->wait ? wait_session_final(w, path, &error, &v) : session_view_get(c->bus, path, &error, &v);
+        w = wait_free(w);
+        if (r == -EINTR && !sd_bus_error_is_set(&error))
+                return client_fail(c, EXIT_INTERRUPTED, "Interrupted", NULL, "Interrupted; the archive is still being made.");
+        if (r < 0)
+                return client_fail_session(c, argv[1], r, &error);
+        r = print_sealed(c, argv[1], v);
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot show the session");
+        return session_view_is_final(v) && isempty(v->archive) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -368,6 +368,11 @@ int manager_load(Manager *m) {
         return 0;
 }
 
+void manager_room_made(Manager *m) {
+        for (size_t i = 0; i < m->n_sessions && m->quitting == QUIT_NOT; i++)
+                session_seal_if_room(m->sessions[i]);
+}
+
 void manager_check_quit(Manager *m) {
         bool quiet;
 

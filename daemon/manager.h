@@ -105,4 +105,7 @@ void manager_drop_session(Manager *manager, Session *session);
 void manager_quit(Manager *manager, bool hand_over);
 void manager_check_quit(Manager *manager);
 
+/* A removal has made room: what could not be sealed for want of it is tried again. */
+void manager_room_made(Manager *manager);
+
 uint64_t manager_disk_usage_bytes(const Manager *manager);

@@ -57,6 +57,8 @@ static void on_done(const Error *error, void *userdata) {
         removal_free(removal);
         m->hooks.removed(id, error, m->hooks.userdata);
         vacuum_removed(m);
+        if (!error)
+                manager_room_made(m);
 }
 
 static int start(Manager *m, unsigned id, Session *s, const char *why) {

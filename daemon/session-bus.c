@@ -125,6 +125,24 @@ static int method_confirm_export(sd_bus_message *m, void *userdata, sd_bus_error
         return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_seal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        _cleanup_free_ char *path = NULL;
+        Session *s = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = session_seal_again(s, &error);
+        if (r >= 0)
+                r = job_bus_path(s->job, &path);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, "o", path);
+}
+
 static int method_set_protected(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         _cleanup_error_ Error error = {};
         Session *s = userdata;
@@ -197,7 +215,16 @@ static int property_result(sd_bus *connection, const char *path, const char *int
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
 
-        return sd_bus_message_append(reply, "s", session_result_to_string(s->result));
+        return sd_bus_message_append(reply, "s", session_shown_result(s));
+}
+
+static int property_result_text(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = session_shown_result_text(userdata, &text);
+        return r < 0 ? r : sd_bus_message_append(reply, "s", text);
 }
 
 /* While capturing, the counters are where the drain has them. */
@@ -291,7 +318,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Id", "u", NULL, offsetof(Session, id), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Result", "s", property_result, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("ResultText", "s", NULL, offsetof(Session, result_text), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ResultText", "s", property_result_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Session, options.driver), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -334,6 +361,8 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("OpenArchive", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", name, "h", archive),
                         method_open_archive, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ConfirmExport", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_confirm_export,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Seal", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job), method_seal,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetProtected", SD_BUS_ARGS("b", protect, "a{sv}", options), SD_BUS_NO_RESULT,
                         method_set_protected, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -14,10 +14,14 @@ void session_warn(Session *session, const char *text);
 void session_replace(char **p, const char *value);
 void session_log_failure(const Session *session, int r, const char *what);
 void session_stop_watching_counters(Session *session);
-void session_seal(Session *session);
 
 /* In session-describe.c: begins to make an archive anew that is older than its description. */
 int session_renew_archive(Session *session, Error *error);
+/* In session.c: the same, and says in the journal what has gone wrong. */
+void session_renew_archive_or_log(Session *session);
+
+/* In session-seal.c: has the archive made. */
+void session_seal(Session *session);
 
 /* In session-capture.c: opens pipes and ring, and goes on where an earlier daemon ended, if there was one. */
 void session_begin_draining(Session *session);

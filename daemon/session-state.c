@@ -38,6 +38,7 @@ static const unsigned followers[_SESSION_STATE_MAX] = {
         [SESSION_RESTORING] = AFTER(SESSION_SEALING) | AFTER(SESSION_FAILED) | AFTER(SESSION_INTERRUPTED),
         [SESSION_INTERRUPTED] = AFTER(SESSION_RESTORING) | AFTER(SESSION_SEALING) | AFTER(SESSION_INTERRUPTED),
         [SESSION_SEALING] = AFTER(SESSION_SEALED) | AFTER(SESSION_FAILED),
+        [SESSION_FAILED] = AFTER(SESSION_SEALING),
 };
 
 const char *session_state_to_string(SessionState state) {
@@ -64,4 +65,8 @@ SessionResult session_result_from_string(const char *s) {
                 if (streq(results[i], s))
                         return i;
         return RESULT_NONE;
+}
+
+bool session_result_is_good(SessionResult result) {
+        return result == RESULT_SUCCESS || result == RESULT_INTERRUPTED;
 }

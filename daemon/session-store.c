@@ -47,6 +47,7 @@ static const struct {
         { "source", offsetof(Session, source) },
         { "cpus_online", offsetof(Session, online) },
         { "cpus_offline", offsetof(Session, offline) },
+        { "seal_error", offsetof(Session, seal_error.text) },
         { "archive", offsetof(Session, archive) },
         { "archive_name", offsetof(Session, archive_name) },
 };
@@ -92,6 +93,8 @@ int session_save(Session *s, bool durable) {
                 r = json_add_string(o, "state", session_state_to_string(s->state));
         if (r >= 0)
                 r = json_add_string(o, "result", session_result_to_string(s->result));
+        if (r >= 0)
+                r = json_add_string(o, "seal_error_name", error_name(s->seal_error.code));
         if (r >= 0)
                 r = json_add_u64(o, "owner_uid", s->owner_uid);
         if (r >= 0)
@@ -188,6 +191,8 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
                 if (!isempty(value) && !(*(char **) ((char *) s + strings[i].offset) = strdup(value)))
                         return -ENOMEM;
         }
+        if (*json_get_string(o, "seal_error_name"))
+                s->seal_error.code = error_from_name(json_get_string(o, "seal_error_name"));
         for (size_t i = 0; i < ELEMENTS(numbers); i++)
                 *(uint64_t *) ((char *) s + numbers[i].offset) = json_get_u64(o, numbers[i].key);
         r = json_get_strv(o, "devices", &s->devices);

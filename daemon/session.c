@@ -15,9 +15,12 @@
 #define MARKS_MAX 10000
 
 static void log_state(const Session *s, const char *message_id, int priority) {
+        _cleanup_free_ char *text = NULL;
+
+        (void) session_shown_result_text(s, &text);
         (void) sd_journal_send(
                         "MESSAGE=Session %u is %s%s%s", s->id, session_state_to_string(s->state),
-                        isempty(s->result_text) ? "" : ": ", strempty(s->result_text),
+                        isempty(text) ? "" : ": ", strempty(text),
                         "PRIORITY=%i", priority,
                         "MESSAGE_ID=%s", message_id,
                         FIELD_SESSION "=%u", s->id,
@@ -35,6 +38,7 @@ void session_log_failure(const Session *s, int r, const char *what) {
 
 /* The one place where a session's state changes: it is on disk before anybody hears of it. */
 void session_set_state(Session *s, SessionState state) {
+        SessionState before = s->state;
         int r;
 
         if (!session_state_may_follow(s->state, state)) {
@@ -51,7 +55,8 @@ void session_set_state(Session *s, SessionState state) {
                 log_state(s, MESSAGE_SESSION_STARTED, 5);
                 break;
         case SESSION_SEALING:
-                log_state(s, MESSAGE_SESSION_STOPPED, 5);
+                if (before != SESSION_FAILED)
+                        log_state(s, MESSAGE_SESSION_STOPPED, 5);
                 break;
         case SESSION_SEALED:
                 log_state(s, MESSAGE_SESSION_SEALED, 5);
@@ -167,6 +172,7 @@ Session *session_free(Session *s) {
         safe_close(s->sync_fd);
         safe_close(s->dir_fd);
         error_done(&s->start_error);
+        error_done(&s->seal_error);
         free(s->boot_id);
         session_options_done(&s->options);
         for (size_t i = 0; i < s->n_marks; i++)
@@ -226,26 +232,6 @@ void session_replace(char **p, const char *value) {
         *p = copy;
 }
 
-void session_seal(Session *s) {
-        Error error = {};
-        int r;
-
-        manager_release_active(s->manager, s);
-        if (s->state != SESSION_SEALING)
-                session_set_state(s, SESSION_SEALING);
-        /* It would be cut short at once. The next daemon begins with it. */
-        if (s->manager->quitting)
-                return;
-        r = job_start(s, JOB_SEAL, &s->job);
-        if (r < 0) {
-                (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the program that seals sessions");
-                session_seal_done(s, &error);
-                error_done(&error);
-                return;
-        }
-        s->manager->hooks.job_added(s->job, s->manager->hooks.userdata);
-}
-
 int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error) {
         _cleanup_free_ char *line = NULL, *copy = NULL;
         SessionMark *grown;
@@ -302,31 +288,17 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
 }
 
 /* One that cannot be made anew now is the old one, and the next daemon tries again. */
-static void renew_archive(Session *s) {
+void session_renew_archive_or_log(Session *s) {
         _cleanup_error_ Error error = {};
 
         if (session_renew_archive(s, &error) < 0)
                 session_log_failure(s, -error_to_errno(error.code), strempty(error.text));
 }
 
-void session_seal_done(Session *s, const Error *error) {
-        if (error) {
-                session_warn(s, strempty(error->text));
-                session_set_result(s, RESULT_SEAL_FAILED, error->text);
-        } else if (s->archive_name) {
-                session_replace(&s->archive, s->archive_name);
-                s->raw_bytes = 0;
-        }
-        if (s->n_lost > 0)
-                (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
-                                "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
-        session_set_state(s, !error && (s->result == RESULT_SUCCESS || s->result == RESULT_INTERRUPTED) ? SESSION_SEALED : SESSION_FAILED);
-        renew_archive(s);
-}
-
 void session_resume(Session *s) {
         if (session_is_over(s)) {
-                renew_archive(s);
+                session_seal_if_room(s);
+                session_renew_archive_or_log(s);
                 return;
         }
         if (s->state == SESSION_SEALING) {

@@ -45,6 +45,9 @@ typedef enum SessionResult {
         _SESSION_RESULT_MAX,
 } SessionResult;
 
+/* What there is of it is whole: nothing went wrong but that it may have ended early. */
+bool session_result_is_good(SessionResult result);
+
 const char *session_result_to_string(SessionResult result);
 SessionResult session_result_from_string(const char *s);
 
@@ -108,6 +111,7 @@ typedef struct Session {
 
         bool archive_outdated;  /* it has not the description of now, or maybe not */
         bool described_again;   /* while a job was making the archive */
+        Error seal_error;       /* why there is no archive of it; ERROR_NONE: there is, or will be */
         bool protected;         /* nothing and nobody removes it */
         bool removing;          /* its files are being removed */
         uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */
@@ -156,6 +160,15 @@ int session_confirm_export(Session *session, Error *error);
 
 /* Says what the session is about, in any of its states. An archive that is there is made anew: session->job then. */
 int session_describe(Session *session, const char *text, Error *error);
+
+/* Once more, where that has failed; session->job does it. */
+int session_seal_again(Session *session, Error *error);
+/* The same, if it had failed for want of space and there may be some now. */
+void session_seal_if_room(Session *session);
+
+/* How it went, for others: with what went wrong when it was sealed. */
+const char *session_shown_result(const Session *session);
+int session_shown_result_text(const Session *session, char **ret);
 
 /* Of the jobs, when their work is done. */
 void session_seal_done(Session *session, const Error *error);

@@ -126,15 +126,19 @@ int vacuum_begin(Manager *m, uint64_t wanted_bytes, void (*done)(const Error *er
         return 0;
 }
 
-void vacuum_tidy(Manager *m) {
+void vacuum_make_room(Manager *m, uint64_t wanted_bytes) {
         int r;
 
         if (m->quitting != QUIT_NOT)
                 return;
-        r = vacuum_begin(m, 1, NULL, NULL);
+        r = vacuum_begin(m, wanted_bytes, NULL, NULL);
         if (r < 0)
                 (void) sd_journal_send("MESSAGE=Cannot start the process that looks at the disk: %s", strerrordesc_np(-r),
                                 "PRIORITY=4", NULL);
+}
+
+void vacuum_tidy(Manager *m) {
+        vacuum_make_room(m, 1);
 }
 
 Vacuum *vacuum_free(Vacuum *v) {

@@ -28,6 +28,9 @@ typedef struct Vacuum {
  * at a time. */
 int vacuum_begin(Manager *manager, uint64_t wanted_bytes, void (*done)(const Error *error, void *userdata), void *userdata);
 
+/* The same for nobody. */
+void vacuum_make_room(Manager *manager, uint64_t wanted_bytes);
+
 /* Holds the sessions to the limits, after they have grown. */
 void vacuum_tidy(Manager *manager);
 

@@ -45,7 +45,7 @@ Test(session_state, followers) {
                 "draining restoring", "draining interrupted",
                 "restoring sealing", "restoring failed", "restoring interrupted",
                 "interrupted restoring", "interrupted sealing", "interrupted interrupted",
-                "sealing sealed", "sealing failed",
+                "sealing sealed", "sealing failed", "failed sealing",
         };
 
         for (SessionState from = 0; from < _SESSION_STATE_MAX; from++)

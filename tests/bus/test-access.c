@@ -39,6 +39,7 @@ static const struct {
         { BUS_INTERFACE_SESSION, "Mark", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MARK, true },
         { BUS_INTERFACE_SESSION, "OpenArchive", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
         { BUS_INTERFACE_SESSION, "ConfirmExport", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_SESSION, "Seal", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "SetProtected", BUS_PATH_SESSION "/_1", "ba{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Describe", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Remove", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },

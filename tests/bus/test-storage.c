@@ -258,6 +258,100 @@ Test(storage, more_expected_than_there_is_room) {
         daemon_stop(f);
 }
 
+/* A program that seals where it is let, and finds no room else. */
+static char *seal_program_without_room(Fixture *f) {
+        char *program = below(f->machine.tree.root, "seal"), script[512];
+
+        (void) snprintf(script, sizeof script,
+                        "#!/bin/sh\n[ ! -e %s/room ] || exec " SEAL_PROGRAM " \"$@\"\n"
+                        "echo 'ERROR=NoSpace Cannot write the log: No space left on device'\nexit 1\n", f->machine.tree.root);
+        fake_file(&f->machine.tree, "seal", script);
+        cr_assert_eq(chmod(program, 0755), 0);
+        return program;
+}
+
+/* Captures, and fails to seal. */
+static char *fail_one(Fixture *f) {
+        char *session;
+
+        session = expect_path(session_start(f, 0));
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "failed");
+        assert_session(f, session, "Result", "seal-failed");
+        assert_session(f, session, "ResultText", "Cannot write the log: No space left on device");
+        assert_error(session_call(f, session, "OpenArchive", "a{sv}", 0), "NoArchive");
+        cr_assert(machine_has(&f->machine, "state/sessions/1/raw/cpu0-000000.raw"));
+        return session;
+}
+
+static void expect_whole(Fixture *f, const char *session) {
+        _cleanup_free_ char *list = NULL, *log = NULL, *metadata = NULL, *expected = machine_expected_log();
+
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "success");
+        assert_session(f, session, "ResultText", "");
+        list = fixture_unpack(f, session);
+        log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log");
+        cr_assert(streq(log, expected), "The log is not the kernel's text.");
+        metadata = fake_read(&f->machine.tree, "unpacked/metadata.json");
+        cr_assert_not(strstr(metadata, "No space left"), "%s", metadata);
+}
+
+Test(storage, seal_again_by_hand) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *program = seal_program_without_room(f), *session = NULL, *job = NULL;
+
+        f->seal_program = program;
+        daemon_start(f);
+        session = fail_one(f);
+        free(expect_path(session_call(f, session, "Seal", "a{sv}", 0)));
+        wait_until(f, strv_contains(f->signals, "JobRemoved " BUS_PATH_JOB "/_2 failed"));
+        assert_session(f, session, "State", "failed");
+        fake_file(&f->machine.tree, "room", "");
+        job = expect_path(session_call(f, session, "Seal", "a{sv}", 0));
+        cr_assert_str_eq(job, BUS_PATH_JOB "/_3");
+        assert_error(session_call(f, session, "Seal", "a{sv}", 0), "WrongState");
+        expect_whole(f, session);
+        assert_error(session_call(f, session, "Seal", "a{sv}", 0), "WrongState");
+        daemon_stop(f);
+}
+
+Test(storage, seal_again_at_start) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *program = seal_program_without_room(f), *session = NULL;
+
+        f->seal_program = program;
+        daemon_start(f);
+        session = fail_one(f);
+        daemon_stop(f);
+        daemon_start(f);
+        wait_until(f, strv_contains(f->signals, "JobRemoved " BUS_PATH_JOB "/_1 failed"));
+        daemon_stop(f);
+        fake_file(&f->machine.tree, "room", "");
+        daemon_start(f);
+        expect_whole(f, session);
+        daemon_stop(f);
+}
+
+/* What is removed may be the room that was missing. */
+Test(storage, seal_again_after_removal) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *program = seal_program_without_room(f), *session = NULL, *other = NULL, *path = NULL;
+
+        f->seal_program = program;
+        daemon_start(f);
+        session = fail_one(f);
+        fake_file(&f->machine.tree, "room", "");
+        other = seal_one(f);
+        assert_session(f, session, "State", "failed");
+        expect_ok(session_call(f, other, "Remove", "a{sv}", 0));
+        expect_whole(f, session);
+        path = below(f->machine.tree.root, "room");
+        cr_assert_eq(unlink(path), 0);
+        daemon_stop(f);
+}
+
 /* A daemon that dies in the middle of a removal leaves no half of a session. */
 Test(storage, cut_while_removing) {
         Fixture *f = &fixture;
