@@ -19,7 +19,8 @@
  *	pause=N		microseconds to sleep after each value (0)
  *
  * The counter goes up by one for each access but f. Value N is at the Nth slot of SLOT_BYTES of the window, modulo its
- * size, cut to its width. A read of the descriptor tells the value that comes next.
+ * size, cut to its width. A read of the descriptor tells the value that comes next; the module's parameter "next" tells
+ * it at any time, of whoever was the last to do an access.
  */
 
 #include <linux/delay.h>
@@ -27,6 +28,7 @@
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -57,6 +59,10 @@ static struct {
 	void __iomem *base;
 	atomic_t stops;
 } test;
+
+static ulong test_next;
+module_param_named(next, test_next, ulong, 0444);
+MODULE_PARM_DESC(next, "The value that comes next");
 
 static int parse_word(struct request *q, char *word)
 {
@@ -144,6 +150,7 @@ static u64 run(const struct request *q)
 
 	while (atomic_read(&test.stops) == stops && !fatal_signal_pending(current)) {
 		access_once(window, *kind, value++);
+		WRITE_ONCE(test_next, value);
 		if (!*++kind)
 			kind = q->pattern;
 		if (++n == q->count)
