@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -306,4 +307,29 @@ int client_fail_session(const Client *c, const char *id, int r, const sd_bus_err
                 return client_fail(c, EXIT_NO_SESSION, "NoSuchSession",
                                 "See which there are: mmiotracectl list", "There is no session %s.", id);
         return client_fail_bus(c, r, error);
+}
+
+int client_open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name, int *ret_fd) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_free_ char *copy = NULL;
+        const char *name;
+        int fd, r;
+
+        r = sd_bus_call_method(c->bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "OpenArchive", error, &reply,
+                        "a{sv}", 0);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "sh", &name, &fd);
+        if (r < 0)
+                return r;
+        copy = strdup(name);
+        if (!copy)
+                return -ENOMEM;
+        /* The message closes its own. */
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        *ret_name = TAKE_PTR(copy);
+        *ret_fd = fd;
+        return 0;
 }

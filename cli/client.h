@@ -89,6 +89,9 @@ int client_list_sessions(const Client *c, sd_bus_error *error, char ***ret_paths
  * EXIT_SUCCESS or the exit status. */
 int client_session_path(const Client *c, const char *id, char **ret_path);
 
+/* The archive of the session at that path: what it is called, and a descriptor of our own. */
+int client_open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name, int *ret_fd);
+
 /* client_fail_bus() for a call to that session. */
 int client_fail_session(const Client *c, const char *id, int r, const sd_bus_error *error);
 

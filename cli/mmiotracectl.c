@@ -25,6 +25,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  mark TEXT                Write into the log what is being done\n"
               "  stop                     End the session and restore the machine\n"
               "  list                     List all sessions\n"
+              "  show ID                  Show everything about a session: also all of its marks,\n"
+              "                           the places of loss, and what its archive holds\n"
               "  describe [ID]            Say what the session is about: edit it, or give it with\n"
               "                           --text; without ID of the one that runs, or the last\n"
               "  export ID [FILE]         Write the archive of a session to FILE: a file, a\n"
@@ -107,6 +109,7 @@ static const Verb verbs[] = {
         { "mark", 1, 1, "one text, in quotes", .asks = true, .run = verb_mark },
         { "stop", 0, 0, NULL, .asks = true, .run = verb_stop },
         { "list", 0, 0, NULL, .run = verb_list },
+        { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },
         { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export },
         { "protect", 1, 2, "an ID, and yes or no", .asks = true, .run = verb_protect },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <inttypes.h>
+#include <pwd.h>
 
 #include "session-page.h"
 #include "text.h"
@@ -107,8 +108,8 @@ static void add_ring(Page *p, const SessionView *v) {
                                 percent, FORMAT_BYTES(v->ring_fill_bytes));
 }
 
-static void add_marks(Page *p, const SessionView *v) {
-        size_t first = v->n_marks > MARKS_SHOWN ? v->n_marks - MARKS_SHOWN : 0;
+static void add_marks(Page *p, const SessionView *v, bool full) {
+        size_t first = !full && v->n_marks > MARKS_SHOWN ? v->n_marks - MARKS_SHOWN : 0;
         const char *key = "Marks";
 
         if (first > 0) {
@@ -122,14 +123,14 @@ static void add_marks(Page *p, const SessionView *v) {
         }
 }
 
-static void add_description(Page *p, const SessionView *v) {
+static void add_description(Page *p, const SessionView *v, bool full) {
         const char *key = "Description";
         const char *s = v->description;
 
         for (size_t i = 0; *s; i++) {
                 size_t l = strcspn(s, "\n");
 
-                if (i == DESCRIPTION_LINES_SHOWN) {
+                if (i == DESCRIPTION_LINES_SHOWN && !full) {
                         page_add(p, NULL, STYLE_NONE, "(there is more of it)");
                         return;
                 }
@@ -139,7 +140,32 @@ static void add_description(Page *p, const SessionView *v) {
         }
 }
 
-static void add_details(Page *p, const SessionView *v) {
+static void add_owner(Page *p, uid_t uid) {
+        const struct passwd *user = getpwuid(uid);
+
+        if (user)
+                page_add(p, "Owner", STYLE_NONE, "%s (%u)", user->pw_name, uid);
+        else
+                page_add(p, "Owner", STYLE_NONE, "%u", uid);
+}
+
+/* How it was captured, once that is over. */
+static void add_past(Page *p, const SessionView *v) {
+        add_owner(p, v->owner);
+        if (!isempty(v->source))
+                page_add(p, "Source", STYLE_NONE, "%s%s%s", streq(v->source, "text") ? "the kernel's text" : "pages of the ring",
+                                v->stacks ? ", with call stacks" : "", v->keep_raw ? ", kept in the archive" : "");
+        if (session_view_is_running(v))
+                return;
+        if (v->buffer_size_bytes > 0)
+                page_add(p, "Buffer", STYLE_NONE, "%s", FORMAT_BYTES(v->buffer_size_bytes));
+        page_add(p, "CPUs", STYLE_NONE, "CPU %" PRIu32 " recorded; %s%s", v->cpu,
+                        isempty(v->cpus_offline) ? "none was taken offline" : "off meanwhile: ", v->cpus_offline);
+}
+
+static void add_details(Page *p, const SessionView *v, bool full) {
+        if (full)
+                add_past(p, v);
         if (session_view_is_running(v)) {
                 add_ring(p, v);
                 if (!isempty(v->cpus_offline))
@@ -148,8 +174,8 @@ static void add_details(Page *p, const SessionView *v) {
         }
         if (streq(v->keep, "oldest"))
                 page_add(p, "Keep", STYLE_NONE, "oldest: when the buffer is full, new events are lost");
-        add_marks(p, v);
-        add_description(p, v);
+        add_marks(p, v, full);
+        add_description(p, v, full);
 }
 
 static void add_archive(Page *p, const SessionView *v) {
@@ -185,7 +211,7 @@ int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, con
         if (parts & SESSION_PAGE_COUNTS)
                 add_counts(&p, v);
         if (parts & SESSION_PAGE_DETAILS)
-                add_details(&p, v);
+                add_details(&p, v, parts & SESSION_PAGE_FULL);
         if (parts & SESSION_PAGE_ARCHIVE)
                 add_archive(&p, v);
         if (parts & SESSION_PAGE_NEXT)

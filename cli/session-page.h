@@ -14,6 +14,7 @@ typedef enum SessionPagePart {
         SESSION_PAGE_NEXT = 1 << 4,     /* the commands that make sense now */
         SESSION_PAGE_WARNINGS = 1 << 5, /* a paragraph for each, with an empty line before it */
         SESSION_PAGE_ALL = (1 << 6) - 1,
+        SESSION_PAGE_FULL = 1 << 6,     /* the details with what is left out else: for who wants to know everything */
 } SessionPagePart;
 
 /* Returns the first error there was. */

@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <inttypes.h>
 
 #include "export.h"
 #include "names.h"
 #include "session-view.h"
 #include "verbs.h"
-
-/* A name and a descriptor of our own. */
-static int open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name,
-                int *ret_fd) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        _cleanup_free_ char *copy = NULL;
-        const char *name;
-        int fd, r;
-
-        r = sd_bus_call_method(c->bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "OpenArchive", error, &reply,
-                        "a{sv}", 0);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(reply, "sh", &name, &fd);
-        if (r < 0)
-                return r;
-        copy = strdup(name);
-        if (!copy)
-                return -ENOMEM;
-        /* The message closes its own. */
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0)
-                return -errno;
-        *ret_name = TAKE_PTR(copy);
-        *ret_fd = fd;
-        return 0;
-}
 
 /* From now on the daemon may take the session for one that can be had again. If this fails, it just does not; so nobody
  * is asked for a password for it. */
@@ -121,7 +93,7 @@ int verb_export(Client *c, int argc, char *argv[]) {
         if (r != EXIT_SUCCESS)
                 return r;
 
-        r = open_archive(c, path, &error, &archive_name, &fd);
+        r = client_open_archive(c, path, &error, &archive_name, &fd);
         if (r < 0)
                 return client_fail_session(c, argv[1], r, &error);
         if (to_stdout) {

@@ -239,7 +239,8 @@ static void on_archive_progress(uint64_t done_bytes, uint64_t all_bytes, void *u
         tell_progress(p, p->log_share + (1 - p->log_share) * (double) done_bytes / (double) MAX(all_bytes, UINT64_C(1)));
 }
 
-static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, TraceTotals *ret, char ***warnings) {
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, TraceTotals *ret, Gaps *gaps,
+        char ***warnings) {
         _cleanup_(blind_freep) Blind *blind = NULL;
         uint64_t size_bytes = 0;
         Record record;
@@ -258,6 +259,7 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
                         r = blind_record(blind, &record);
                 if (r < 0)
                         return r;
+                gaps_record(gaps, &record);
                 if (n % 4096 == 0)
                         tell_progress(progress, progress->log_share * (double) reader_totals(reader)->n_raw_bytes /
                                         (double) MAX(size_bytes, UINT64_C(1)));
@@ -387,8 +389,8 @@ static int read_kernel_log(char **ret, size_t *ret_bytes) {
 }
 
 static int write_archive(const Folders *folders, unsigned level, struct json_object *session, const TraceTotals *totals,
-        uint64_t n_lost, char *const *segments, char *const *warnings, Progress *progress, uint64_t *ret_bytes,
-        uint64_t *ret_log_bytes) {
+        uint64_t n_lost, const Gaps *gaps, char *const *segments, char *const *warnings, Progress *progress,
+        uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_free_ char *uname = NULL, *lspci = NULL, *kernel_log = NULL, *metadata = NULL, *description = NULL;
         _cleanup_(raw_files_done) RawFiles raw = {};
         size_t uname_bytes, lspci_bytes, kernel_log_bytes;
@@ -402,7 +404,7 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         if (r >= 0)
                 r = read_kernel_log(&kernel_log, &kernel_log_bytes);
         if (r >= 0)
-                r = summary_metadata(session, totals, n_lost, uname, &metadata);
+                r = summary_metadata(session, totals, n_lost, gaps, uname, &metadata);
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
@@ -531,6 +533,7 @@ static int seal(unsigned level, Error *error) {
         _cleanup_strv_ char **segments = NULL, **warnings = NULL;
         Progress progress = {};
         TraceTotals totals;
+        Gaps gaps = {};
         int r;
 
         if (folders.dir_fd < 0 || folders.raw_fd < 0 || folders.formats_fd < 0 || folders.log_fd < 0)
@@ -551,7 +554,7 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = (uint64_t) get_nprocs() * SEGMENT_THREAD_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(folders.raw_fd, &reader, log, &progress, &totals, &warnings);
+                r = write_log(folders.raw_fd, &reader, log, &progress, &totals, &gaps, &warnings);
         if (r >= 0)
                 r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)
@@ -563,7 +566,8 @@ static int seal(unsigned level, Error *error) {
         if (n_lost > 0 && json_get_bool(session, "stacks"))
                 add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
                                 &warnings);
-        r = write_archive(&folders, level, session, &totals, n_lost, segments, warnings, &progress, &archive_bytes, &log_bytes);
+        r = write_archive(&folders, level, session, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
+                        &log_bytes);
         if (r < 0)
                 return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");
 

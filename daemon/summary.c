@@ -62,7 +62,7 @@ static int add_events(struct json_object *root, const TraceTotals *t) {
         return json_add(root, "events", TAKE_PTR(o));
 }
 
-static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_lost) {
+static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_lost, const Gaps *gaps) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         int r;
 
@@ -77,6 +77,8 @@ static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_l
                 r = json_add_u64(o, "gaps_without_count", t->n_gaps_uncounted);
         if (r >= 0)
                 r = json_add_u64(o, "torn_pages", t->n_torn_pages);
+        if (r >= 0)
+                r = gaps_to_json(gaps, o);
         if (r >= 0)
                 r = json_add_u64(o, "damaged_segments", t->n_damaged_segments);
         return r < 0 ? r : json_add(root, "loss", TAKE_PTR(o));
@@ -104,7 +106,8 @@ static int print_metadata(struct json_object *root, char **ret) {
         return 0;
 }
 
-int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
+int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
+        char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
         int r;
 
@@ -124,7 +127,7 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
         if (r >= 0)
                 r = add_events(root, totals);
         if (r >= 0)
-                r = add_loss(root, totals, n_lost);
+                r = add_loss(root, totals, n_lost, gaps);
         return r < 0 ? r : print_metadata(root, ret);
 }
 

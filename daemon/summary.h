@@ -3,6 +3,7 @@
 
 /* The two files of an archive that speak of the session: metadata.json for programs, description.txt for people. */
 
+#include "gaps.h"
 #include "json.h"
 #include "trace.h"
 
@@ -12,7 +13,8 @@
 /* session is what session.json holds; n_lost what was lost in all; uname the line of uname.txt. The text is the
  * caller's. To add a field of the session to the metadata: put it into session.json (session-store.c), and name it in
  * session_members below summary_metadata(). */
-int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
+int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
+        char **ret);
 int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
 
 /* Both of an archive anew, with another description of the user's and everything else as it was. -EBADMSG: they are not

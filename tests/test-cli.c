@@ -394,6 +394,7 @@ static SessionView empty_view(const char *state) {
                 .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
                 .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
                 .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
+                .source = nothing,
         };
 }
 
@@ -488,6 +489,56 @@ Test(session_page, ring) {
                         "     Buffer: 444.0K, 25% full (111.0K)\n"
                         "       Keep: oldest: when the buffer is full, new events are\n"
                         "             lost\n");
+}
+
+Test(session_page, full) {
+        SessionView v = empty_view("sealed");
+        SessionMark marks[7];
+
+        for (size_t i = 0; i < ELEMENTS(marks); i++)
+                marks[i] = (SessionMark) { .monotonic_usec = i, .text = (char *) "mark" };
+        v.marks = marks;
+        v.n_marks = ELEMENTS(marks);
+        v.description = (char *) "1\n2\n3\n4\n5\n6\n7";
+        v.owner = 4000000;
+        v.cpu = 2;
+        v.cpus_offline = (char *) "0-1,3";
+        v.buffer_size_bytes = 2 * MIB;
+        v.source = (char *) "raw";
+        v.stacks = v.keep_raw = true;
+        assert_page(&v, SESSION_PAGE_DETAILS | SESSION_PAGE_FULL,
+                        "      Owner: 4000000\n"
+                        "     Source: pages of the ring, with call stacks, kept in\n"
+                        "             the archive\n"
+                        "     Buffer: 2.0M\n"
+                        "       CPUs: CPU 2 recorded; off meanwhile: 0-1,3\n"
+                        "      Marks: 0.000000 mark\n"
+                        "             0.000001 mark\n"
+                        "             0.000002 mark\n"
+                        "             0.000003 mark\n"
+                        "             0.000004 mark\n"
+                        "             0.000005 mark\n"
+                        "             0.000006 mark\n"
+                        "Description: 1\n"
+                        "             2\n"
+                        "             3\n"
+                        "             4\n"
+                        "             5\n"
+                        "             6\n"
+                        "             7\n");
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "      Marks: 7, the last 5 of them:\n"
+                        "             0.000002 mark\n"
+                        "             0.000003 mark\n"
+                        "             0.000004 mark\n"
+                        "             0.000005 mark\n"
+                        "             0.000006 mark\n"
+                        "Description: 1\n"
+                        "             2\n"
+                        "             3\n"
+                        "             4\n"
+                        "             5\n"
+                        "             (there is more of it)\n");
 }
 
 Test(session_page, rate) {

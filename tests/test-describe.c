@@ -14,6 +14,7 @@ TestSuite(describe, .init = tool_init, .fini = test_done, .timeout = 60);
 #define UNAME "Linux test 6.1.0"
 #define START_USEC UINT64_C(1795291200000000)
 
+static const Gaps gaps = { .gaps = { { 1, 2 } }, .n_gaps = 1 };
 static const TraceTotals totals = { .n_events = 20000, .n_by_type = { [RECORD_READ] = 20000 } };
 
 /* session.json with that description, and the same as an object. */
@@ -58,7 +59,7 @@ static void seal(const char *name, const char *description, char *const *segment
         uint64_t bytes, log_bytes;
 
         cr_assert_eq(mkdirat(test_dir(), SESSION_METADATA_DIR, 0700) < 0 && errno != EEXIST, 0);
-        cr_assert_eq(summary_metadata(session, &totals, 0, UNAME, &metadata), 0);
+        cr_assert_eq(summary_metadata(session, &totals, 2, &gaps, UNAME, &metadata), 0);
         cr_assert_eq(summary_description(session, &totals, 0, UNAME, &text), 0);
         const ArchiveMember members[] = {
                 { ARCHIVE_DESCRIPTION_NAME, text, strlen(text) },

@@ -92,6 +92,44 @@ Test(ctl, describe) {
         daemon_stop(f);
 }
 
+Test(ctl, show) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl running = {}, page = {}, json = {}, unknown = {}, damaged = {};
+
+        daemon_start(f);
+        unknown = CTL(f, "show", "7");
+        assert_ended(&unknown, 4);
+        free(expect_path(session_start(f, 1, "description", "s", "1\n2\n3\n4\n5\n6\n7")));
+        expect_ok(session_call(f, SESSION, "Mark", "sa{sv}", "here", 0));
+        machine_record(&f->machine);
+        running = CTL(f, "show", "1");
+        assert_ended(&running, 0);
+        assert_contains(running.out, "State: capturing");
+        assert_contains(running.out, "\n             7\n");
+        session_stop(f);
+        wait_for_session(f, SESSION, "sealed");
+
+        page = CTL(f, "show", "1");
+        assert_ended(&page, 0);
+        cr_assert_str_eq(page.err, "");
+        assert_contains(page.out, "CPUs: CPU 0 recorded");
+        assert_contains(page.out, "Kernel: Linux");
+        assert_contains(page.out, "Files: description.txt (");
+        assert_contains(page.out, "\n             mmiotrace.log (");
+        json = CTL(f, "show", "1", "--json=short");
+        assert_ended(&json, 0);
+        assert_contains(json.out, "\"files\":[{\"name\":\"description.txt\",\"bytes\":");
+        assert_contains(json.out, "\"loss\":{");
+
+        /* What can be said without it is said. */
+        fake_file(&f->machine.tree, "state/sessions/1/archive.tar.xz", "no archive");
+        damaged = CTL(f, "show", "1");
+        assert_ended(&damaged, 0);
+        assert_contains(damaged.out, "State: sealed");
+        assert_contains(damaged.err, "What the archive tells is left out");
+        daemon_stop(f);
+}
+
 Test(ctl, describe_what_runs) {
         Fixture *f = &fixture;
         _cleanup_ctl_ Ctl ctl = {};
