@@ -28,6 +28,7 @@ static const struct {
         [ERROR_NO_SPACE] = { "NoSpace", ENOSPC },
         [ERROR_PROTECTED] = { "Protected", EPERM },
         [ERROR_NO_ARCHIVE] = { "NoArchive", ENODATA },
+        [ERROR_TOO_MANY] = { "TooMany", EAGAIN },
         [ERROR_NO_SUCH_TARGET] = { "NoSuchTarget", ENXIO },
         [ERROR_SUBMIT_FAILED] = { "SubmitFailed", EIO },
         [ERROR_SUBMIT_REFUSED] = { "SubmitRefused", EPERM },

@@ -33,6 +33,7 @@ typedef enum ErrorCode {
         ERROR_NO_SPACE,
         ERROR_PROTECTED,                /* the session is not to be removed */
         ERROR_NO_ARCHIVE,
+        ERROR_TOO_MANY,                 /* of something that is limited */
         ERROR_NO_SUCH_TARGET,
         ERROR_SUBMIT_FAILED,            /* this time; it is tried again */
         ERROR_SUBMIT_REFUSED,           /* it would be again */

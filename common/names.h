@@ -27,6 +27,9 @@
 #define BOOT_DIR "boot"
 #define BOOT_REPORT "report"
 
+/* Of the upload unit, likewise. */
+#define UPLOAD_SOCKET "/run/mmiotraced-upload.socket"
+
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"
@@ -44,6 +47,7 @@
 #define FIELD_STATE "MMIOTRACED_STATE"
 #define FIELD_ARCHIVE "MMIOTRACED_ARCHIVE"
 #define FIELD_CALLER_UID "MMIOTRACED_CALLER_UID"
+#define FIELD_TARGET "MMIOTRACED_TARGET"
 
 /* Message ids (sd-journal, "journalctl MESSAGE_ID=…"). */
 #define MESSAGE_SESSION_STARTED "4c7e7a9a32f54a0d8a1c2f6e5f0b7d11"
@@ -51,6 +55,10 @@
 #define MESSAGE_SESSION_SEALED "d05b6a1e7f8c4a6f8e1b3c9d2a4f5166"
 #define MESSAGE_SESSION_FAILED "6f2f3b1c9d6e4b0fa6a7c3e8d1b2f499"
 #define MESSAGE_SESSION_REMOVED "70bba949e9c94e889644c5e37e6ce07a"
+#define MESSAGE_SUBMITTED "f5742321b79645259872e20958ae89fb"
+#define MESSAGE_SUBMIT_FAILED "9995cf030c9d449cba65a7c42bd089b1"
+#define MESSAGE_SUBMIT_DELAYED "abb8cb9463424733a848b6a7e7de096f"
+#define MESSAGE_SUBMIT_CANCELLED "6cfd4a3aa2944dd78e45dbd15b1c40e0"
 #define MESSAGE_EVENTS_LOST "0e9a5f7b4c3d4e1a9c8b7d6f5a4e3c22"
 #define MESSAGE_RESTORED "8a1d2c3b4e5f4a7c9b0e6d5f7c8a9b44"
 #define MESSAGE_JOURNAL_DROPPED "8423ef5d5e174cea94e1b3943fa002b7"

@@ -91,3 +91,13 @@ int archive_name(
         *ret = name;
         return 0;
 }
+
+bool archive_name_ids(const char *name, char ret_vendor[static 5], char ret_device[static 5]) {
+        const char *ids = startswith(name, PREFIX);
+
+        if (!ids || strspn(ids, "0123456789abcdef") != 8 || ids[8] != '-')
+                return false;
+        (void) snprintf(ret_vendor, 5, "%.4s", ids);
+        (void) snprintf(ret_device, 5, "%.4s", ids + 4);
+        return true;
+}

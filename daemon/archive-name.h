@@ -20,3 +20,6 @@ int archive_name(
                 const char *version,
                 uint64_t started_realtime_usec,
                 char **ret);
+
+/* The device's ids in such a name; false if it has none. */
+bool archive_name_ids(const char *name, char ret_vendor[static 5], char ret_device[static 5]);

@@ -6,7 +6,8 @@
 #include "config.h"
 
 #define ATTEMPTS_MAX 1000
-#define RETRY_MAX_SEC (30 * 86400)
+#define RETRY_LEAST_USEC (100 * USEC_PER_MSEC)
+#define RETRY_MOST_USEC (30 * 86400 * USEC_PER_SEC)
 #define TARGETS_MAX 64
 /* inih takes no more than 50 bytes for the name of a section. */
 #define TARGET_NAME_MAX 40
@@ -99,21 +100,21 @@ static int parse_attempts(const char *value, Config *c) {
         return 0;
 }
 
-static int parse_seconds(const char *value, uint64_t *ret_usec) {
-        uint64_t seconds;
+static int parse_pause(const char *value, uint64_t *ret_usec) {
+        uint64_t usec;
 
-        if (parse_u64(value, &seconds) < 0 || seconds == 0 || seconds > RETRY_MAX_SEC)
+        if (parse_span(value, &usec) < 0 || usec < RETRY_LEAST_USEC || usec > RETRY_MOST_USEC)
                 return -EINVAL;
-        *ret_usec = seconds * USEC_PER_SEC;
+        *ret_usec = usec;
         return 0;
 }
 
 static int parse_retry(const char *value, Config *c) {
-        return parse_seconds(value, &c->retry_usec);
+        return parse_pause(value, &c->retry_usec);
 }
 
 static int parse_retry_max(const char *value, Config *c) {
-        return parse_seconds(value, &c->retry_max_usec);
+        return parse_pause(value, &c->retry_max_usec);
 }
 
 static int parse_max_use(const char *value, Config *c) {

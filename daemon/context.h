@@ -14,6 +14,7 @@ typedef struct Context {
         const char *journal_dir;        /* NULL: the system's */
         const char *state_dir, *runtime_dir, *config_dir;
         const char *seal_program;
+        const char *upload_socket;      /* of the upload unit */
         const char *inspect_socket;     /* of the reader unit; NULL: there is none */
         Config config;
 } Context;

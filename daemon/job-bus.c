@@ -3,22 +3,19 @@
 #include "job-bus.h"
 #include "names.h"
 #include "session-bus.h"
+#include "submission.h"
 
 int job_bus_path(const Job *job, char **ret) {
         return bus_path_new(BUS_PATH_JOB, job->id, ret);
 }
 
-static int property_type(sd_bus *connection, const char *path, const char *interface, const char *property,
+static int property_text(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Job *job = userdata;
 
-        return sd_bus_message_append(reply, "s", job_type_to_string(job->type));
-}
-
-static int property_constant(sd_bus *connection, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        /* A job is there only while it runs. */
-        return sd_bus_message_append(reply, "s", streq(property, "State") ? "running" : "");
+        /* A job is there only until it has a result. */
+        return sd_bus_message_append(reply, "s", streq(property, "Type") ? job_type_to_string(job->type) :
+                        streq(property, "State") ? job->worker ? "running" : "waiting" : "");
 }
 
 static int property_session(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -31,13 +28,34 @@ static int property_session(sd_bus *connection, const char *path, const char *in
         return r < 0 ? r : sd_bus_message_append(reply, "o", session);
 }
 
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Job *job = userdata;
+        uid_t owner_uid = job->type == JOB_SUBMIT ? job->session->submission->owner_uid : job->session->owner_uid;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(job->manager->hooks.userdata), m, AUTH_MANAGE, owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = job_cancel(job, &error);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+}
+
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Type", "s", property_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("State", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Type", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Progress", "d", NULL, offsetof(Job, progress), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BytesDone", "t", NULL, offsetof(Job, done_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BytesTotal", "t", NULL, offsetof(Job, all_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Rate", "t", NULL, offsetof(Job, rate_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Session", "o", property_session, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Result", "s", property_constant, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Result", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_cancel,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -82,5 +100,6 @@ void job_bus_emit_changed(sd_bus *connection, Job *job) {
 
         if (job_bus_path(job, &path) < 0)
                 return;
-        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_JOB, "Progress", NULL);
+        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_JOB, "State", "Progress", "BytesDone", "BytesTotal",
+                        "Rate", NULL);
 }

@@ -1,125 +1,64 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <sys/resource.h>
-
 #include "job.h"
 #include "manager.h"
-#include "names.h"
-#include "report.h"
-
-#define SEAL_NICE 10
+#include "submission.h"
 
 static const char *const types[_JOB_TYPE_MAX] = {
         [JOB_SEAL] = "seal",
         [JOB_DESCRIBE] = "describe",
+        [JOB_SUBMIT] = "submit",
 };
 
 const char *job_type_to_string(JobType type) {
         return type < _JOB_TYPE_MAX ? types[type] : NULL;
 }
 
-/* The seal worker is a program of its own: LZMA's memory and the decoders never are the daemon's. It works in the
- * session's folder and is given no other name. */
-static int exec_seal(FILE *out, void *userdata) {
-        const Job *job = userdata;
-        const Context *context = job->manager->context;
-        char argument[16] = SEAL_DESCRIBE;
-
-        if (job->type == JOB_SEAL)
-                (void) snprintf(argument, sizeof argument, "%u", context->config.seal_level);
-        /* The daemon's priority is for the drain. */
-        (void) setpriority(PRIO_PROCESS, 0, SEAL_NICE);
-        if (fchdir(job->session->dir_fd) < 0 || dup2(fileno(out), STDOUT_FILENO) < 0)
-                return -errno;
-        (void) execl(context->seal_program, context->seal_program, argument, (char *) NULL);
-        return worker_send_result(out, -errno, &(Error) { ERROR_FAILED, (char *) "The program that seals sessions cannot be run." });
-}
-
-static void on_line(const char *key, const char *value, void *userdata) {
-        static const struct {
-                const char *key;
-                size_t offset;
-        } totals[] = {
-                { "EVENTS", offsetof(Session, n_events) },
-                { "LOST", offsetof(Session, n_lost) },
-                { "READS", offsetof(Session, n_reads) },
-                { "WRITES", offsetof(Session, n_writes) },
-                { "UNKNOWN", offsetof(Session, n_unknown) },
-                { "MAPS", offsetof(Session, n_maps) },
-                { "RAW_BYTES", offsetof(Session, raw_bytes) },
-                { "LOG_BYTES", offsetof(Session, log_bytes) },
-                { "ARCHIVE_BYTES", offsetof(Session, archive_bytes) },
-        };
-        Job *job = userdata;
-        uint64_t number;
-
-        if (streq(key, "PROGRESS")) {
-                job->progress = MIN(MAX(strtod(value, NULL), 0.0), 1.0);
-                job->manager->hooks.job_changed(job, job->manager->hooks.userdata);
-                return;
-        }
-        if (streq(key, "WARNING")) {
-                if (!strv_contains(job->session->warnings, value))
-                        (void) strv_extend(&job->session->warnings, value);
-                return;
-        }
-        for (size_t i = 0; i < ELEMENTS(totals); i++)
-                if (streq(key, totals[i].key) && parse_u64(value, &number) >= 0)
-                        *(uint64_t *) ((char *) job->session + totals[i].offset) = number;
-}
-
-static void on_done(const Error *error, void *userdata) {
-        Job *job = userdata;
-        Manager *m = job->manager;
-
-        /* First the session, so that whoever learns that the job is over finds it sealed. */
-        job->session->job = NULL;
-        if (job->type == JOB_SEAL)
-                session_seal_done(job->session, error);
-        else
-                session_describe_done(job->session, error);
-        m->hooks.job_removed(job, error ? "failed" : "done", error ? strempty(error->text) : "", m->hooks.userdata);
-        job_free(job);
-        vacuum_tidy(m);
-        manager_check_quit(m);
-}
-
-int job_start(Session *session, JobType type, Job **ret) {
-        _cleanup_(job_freep) Job *job = NULL;
-        Manager *m = session->manager;
+int job_new(Session *session, JobType type, Job **ret) {
+        Job *job = calloc(1, sizeof(Job));
         int r;
 
-        job = calloc(1, sizeof(Job));
         if (!job)
                 return -ENOMEM;
         job->session = session;
         job->type = type;
-        r = manager_add_job(m, job);
-        if (r < 0)
+        r = manager_add_job(session->manager, job);
+        if (r < 0) {
+                free(job);
                 return r;
-        r = worker_start(m->event,
-                        &(WorkerSpec) {
-                                .name = "mmiotraced-seal",
-                                .run = exec_seal,
-                                .arg = job,
-                                .keep_fds = &session->dir_fd,
-                                .n_keep_fds = 1,
-                                .line = on_line,
-                                .done = on_done,
-                                .userdata = job,
-                        },
-                        &job->worker);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(job);
+        }
+        *ret = job;
         return 0;
 }
 
 Job *job_free(Job *job) {
         if (!job)
                 return NULL;
+        if (job->session->job == job)
+                job->session->job = NULL;
+        if (job->session->submission && job->session->submission->job == job)
+                job->session->submission->job = NULL;
         manager_unlink_job(job->manager, job);
         worker_free(job->worker);
         free(job);
         return NULL;
+}
+
+void job_end(Job *job, const char *result, const char *detail) {
+        Session *s = job->session;
+        const ManagerHooks *hooks = &job->manager->hooks;
+
+        /* Whoever hears of it finds the session without it. */
+        if (s->job == job)
+                s->job = NULL;
+        hooks->job_removed(job, result, detail, hooks->userdata);
+        job_free(job);
+}
+
+int job_cancel(Job *job, Error *error) {
+        if (job->type != JOB_SUBMIT)
+                return error_set(error, ERROR_STATE, "Only a submission can be cancelled; this makes the archive of session %u.",
+                                job->session->id);
+        submission_cancel(job->session);
+        return 0;
 }

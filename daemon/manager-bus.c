@@ -11,6 +11,7 @@
 #include "names.h"
 #include "options-bus.h"
 #include "session-bus.h"
+#include "submission-bus.h"
 #include "unit-bus.h"
 
 /* A call whose answer comes later. */
@@ -350,6 +351,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("ActiveSession", "o", property_active_session, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Armed", "s", boot_bus_property_armed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
+        SD_BUS_PROPERTY("Targets", "a(sss)", submission_bus_targets, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
@@ -362,6 +364,8 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Disarm", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, boot_bus_disarm,
                         SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("o", session, "a{sv}", options), SD_BUS_RESULT("o", job),
+                        submission_bus_submit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("o", job), 0),

@@ -8,6 +8,7 @@
 #include "manager.h"
 #include "names.h"
 #include "steps.h"
+#include "submission.h"
 #include "undo.h"
 
 #define LAST_ID_FILE "last-id"
@@ -56,10 +57,8 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         /* Each takes itself out of its list. */
-        while (m->n_jobs > 0) {
-                m->jobs[0]->session->job = NULL;
+        while (m->n_jobs > 0)
                 job_free(m->jobs[0]);
-        }
         vacuum_free(m->vacuum);
         while (m->n_removals > 0)
                 removal_free(m->removals[0]);
@@ -139,11 +138,17 @@ int manager_add_session(Manager *m, Session *s) {
         return 0;
 }
 
+void manager_release_active(Manager *m, Session *s) {
+        if (m->active != s)
+                return;
+        m->active = NULL;
+        submissions_go_on(m);
+}
+
 void manager_unlink_session(Manager *m, Session *s) {
         if (!m)
                 return;
-        if (m->active == s)
-                m->active = NULL;
+        manager_release_active(m, s);
         for (size_t i = 0; i < m->n_sessions; i++)
                 if (m->sessions[i] == s) {
                         memmove(m->sessions + i, m->sessions + i + 1, (m->n_sessions - i - 1) * sizeof(Session *));
@@ -178,11 +183,6 @@ void manager_unlink_job(Manager *m, Job *job) {
 void manager_announce_session(Manager *m, Session *s) {
         s->announced = true;
         m->hooks.session_added(s, m->hooks.userdata);
-}
-
-void manager_release_active(Manager *m, Session *s) {
-        if (m->active == s)
-                m->active = NULL;
 }
 
 void manager_drop_session(Manager *m, Session *s) {
@@ -357,6 +357,7 @@ int manager_load(Manager *m) {
                 if (!session_is_over(s) && s->state != SESSION_SEALING && !m->active && streq_ptr(s->boot_id, m->boot_id))
                         m->active = s;
                 session_resume(s);
+                submission_resume(s);
         }
 
         if (m->active)

@@ -50,6 +50,7 @@ int main(int argc, char *argv[]) {
                 .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
                 .config_dir = directory("CONFIGURATION_DIRECTORY", "/etc/mmiotraced"),
                 .seal_program = SEAL_PROGRAM,
+                .upload_socket = UPLOAD_SOCKET,
                 .inspect_socket = INSPECT_SOCKET,
                 .config = CONFIG_DEFAULT,
         };

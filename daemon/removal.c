@@ -7,6 +7,7 @@
 #include "names.h"
 #include "removal.h"
 #include "report.h"
+#include "submission.h"
 
 /* Behind the drain, on the one CPU that there may be. */
 #define REMOVAL_NICE 10
@@ -106,6 +107,9 @@ int removal_start(Session *s, const char *why, Error *error) {
         if (s->protected)
                 return error_set(error, ERROR_PROTECTED,
                                 "Session %u is protected; \"mmiotracectl protect %u no\" takes that away.", s->id, s->id);
+        if (s->submission)
+                return error_set(error, ERROR_STATE,
+                                "Session %u is being submitted; \"mmiotracectl submit --cancel %u\" ends that.", s->id, s->id);
         r = start(s->manager, s->id, s, why);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that removes session %u", s->id);

@@ -3,6 +3,7 @@
 #include "job-bus.h"
 #include "names.h"
 #include "session-bus.h"
+#include "submission-bus.h"
 
 int session_bus_path(const Session *s, char **ret) {
         return bus_path_new(BUS_PATH_SESSION, s->id, ret);
@@ -354,6 +355,9 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Protected", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Submission", "(ssotus)", submission_bus_submission, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("SubmitError", "s", NULL, offsetof(Session, submit_error), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Receipts", "a(ssstt)", submission_bus_receipts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,
@@ -418,5 +422,6 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
                         "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
                         "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath",
-                        "ExportTimestamp", "Protected", "Warnings", "Job", NULL);
+                        "ExportTimestamp", "Protected", "Warnings", "Job", "Submission",
+                        "SubmitError", "Receipts", NULL);
 }

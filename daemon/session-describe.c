@@ -5,6 +5,7 @@
 
 #include "manager.h"
 #include "names.h"
+#include "sealing.h"
 #include "session-capture.h"
 
 /* What was asked for last is on file before the job begins: so one that is cut short is begun again. */
@@ -13,12 +14,11 @@ int session_renew_archive(Session *s, Error *error) {
 
         if (!s->archive_outdated || s->job || !session_is_over(s) || isempty(s->archive))
                 return 0;
-        r = job_start(s, JOB_DESCRIBE, &s->job);
+        r = sealing_start(s, JOB_DESCRIBE);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r,
                                 "The description is noted, but the program that puts it into the archive cannot be started");
         s->described_again = false;
-        s->manager->hooks.job_added(s->job, s->manager->hooks.userdata);
         return 0;
 }
 

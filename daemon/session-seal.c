@@ -7,6 +7,7 @@
 
 #include "manager.h"
 #include "names.h"
+#include "sealing.h"
 #include "session-capture.h"
 
 void session_seal(Session *s) {
@@ -19,14 +20,12 @@ void session_seal(Session *s) {
         /* It would be cut short at once. The next daemon begins with it. */
         if (s->manager->quitting)
                 return;
-        r = job_start(s, JOB_SEAL, &s->job);
+        r = sealing_start(s, JOB_SEAL);
         if (r < 0) {
                 (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot start the program that seals sessions");
                 session_seal_done(s, &error);
                 error_done(&error);
-                return;
         }
-        s->manager->hooks.job_added(s->job, s->manager->hooks.userdata);
 }
 
 static void set_seal_error(Session *s, const Error *error) {

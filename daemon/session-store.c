@@ -9,6 +9,7 @@
 #include "manager.h"
 #include "names.h"
 #include "session.h"
+#include "submission.h"
 
 #define SESSION_FILE_VERSION 1
 
@@ -41,6 +42,7 @@ static const struct {
 } strings[] = {
         { "boot_id", offsetof(Session, boot_id) },
         { "result_text", offsetof(Session, result_text) },
+        { "submit_error", offsetof(Session, submit_error) },
         { "module", offsetof(Session, module) },
         { "pci_driver", offsetof(Session, pci_driver) },
         { "driver_version", offsetof(Session, driver_version) },
@@ -115,6 +117,8 @@ int session_save(Session *s, bool durable) {
                 r = json_add_strv(o, "warnings", s->warnings);
         if (r >= 0)
                 r = add_marks(o, s);
+        if (r >= 0)
+                r = submission_to_json(s, o);
         if (r < 0)
                 return r;
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -200,6 +204,8 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
                 r = json_get_strv(o, "warnings", &s->warnings);
         if (r >= 0)
                 r = load_marks(o, s);
+        if (r >= 0)
+                r = submission_from_json(o, s);
         if (r >= 0)
                 r = manager_add_session(manager, s);
         if (r < 0)

@@ -11,6 +11,7 @@
 #include "names.h"
 #include "session-capture.h"
 #include "session.h"
+#include "submission.h"
 
 #define MARKS_MAX 10000
 
@@ -164,6 +165,9 @@ Session *session_free(Session *s) {
         worker_free(s->bind);
         worker_free(s->symbols);
         job_free(s->job);
+        submission_free(s->submission);
+        receipts_free(s->receipts, s->n_receipts);
+        free(s->submit_error);
         session_stop_watching_counters(s);
         drain_pipes_done(&s->pipes);
         safe_close(s->marker_fd);

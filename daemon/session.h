@@ -12,6 +12,8 @@
 
 typedef struct Manager Manager;
 typedef struct Job Job;
+typedef struct Submission Submission;
+typedef struct Receipt Receipt;
 
 typedef enum SessionState {
         SESSION_CHECKING,
@@ -114,6 +116,10 @@ typedef struct Session {
         Error seal_error;       /* why there is no archive of it; ERROR_NONE: there is, or will be */
         bool protected;         /* nothing and nobody removes it */
         bool removing;          /* its files are being removed */
+        Submission *submission; /* NULL: the archive is not to be sent */
+        char *submit_error;     /* why the last submission failed */
+        Receipt *receipts;      /* of those that went well, in their order */
+        size_t n_receipts;
         uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */
 } Session;
 

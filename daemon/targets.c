@@ -9,8 +9,8 @@
 /* S3 takes no part that is smaller, but for the last, and none that is larger. */
 #define PART_LEAST_BYTES (5 * MIB)
 #define PART_MOST_BYTES (5 * 1024 * MIB)
-#define TIMEOUT_SEC 60
-#define TIMEOUT_MAX_SEC 86400
+#define TIMEOUT_USEC (60 * USEC_PER_SEC)
+#define TIMEOUT_MOST_USEC (86400 * USEC_PER_SEC)
 
 static const char *const methods[_TARGET_METHOD_MAX] = {
         [TARGET_PUT] = "put",
@@ -39,7 +39,7 @@ int target_new(const char *name, Target **ret) {
                 .name = strdup(name),
                 .method = _TARGET_METHOD_INVALID,
                 .part_bytes = PART_BYTES,
-                .timeout_usec = TIMEOUT_SEC * USEC_PER_SEC,
+                .timeout_usec = TIMEOUT_USEC,
         };
         if (!t->name)
                 return -ENOMEM;
@@ -205,11 +205,12 @@ static int set_part_size(Target *t, const char *value) {
 }
 
 static int set_timeout(Target *t, const char *value) {
-        uint64_t seconds;
+        uint64_t usec;
 
-        if (parse_u64(value, &seconds) < 0 || seconds == 0 || seconds > TIMEOUT_MAX_SEC)
+        /* libcurl counts in seconds. */
+        if (parse_span(value, &usec) < 0 || usec < USEC_PER_SEC || usec > TIMEOUT_MOST_USEC)
                 return -EINVAL;
-        t->timeout_usec = seconds * USEC_PER_SEC;
+        t->timeout_usec = usec;
         return 0;
 }
 
@@ -243,6 +244,25 @@ int target_set(Target *t, const char *key, const char *value) {
                         r = keys[i].set(t, value);
         t->broken = t->broken || r < 0;
         return r;
+}
+
+int target_new_from_url(const char *url, Target **ret, Error *error) {
+        _cleanup_free_ char *name = strndup(url, strcspn(url, "?"));
+        _cleanup_(target_freep) Target *t = NULL;
+        _cleanup_error_ Error why = {};
+        int r;
+
+        r = name ? target_new(name, &t) : -ENOMEM;
+        if (r < 0)
+                return r;
+        t->once = true;
+        if (!startswith(url, "https://") || target_set(t, "URL", url) < 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS,
+                                "An address to submit to is https://HOST/PATH, without a user or a password in it.");
+        if (target_check(t, &why) < 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "That address cannot be used: %s.", strempty(why.text));
+        *ret = TAKE_PTR(t);
+        return 0;
 }
 
 static const char *const placeholders[] = { "{archive}", "{vendor}", "{device}", "{driver}" };
@@ -290,7 +310,7 @@ static int check_web(const Target *t, Error *error) {
         if (t->method == TARGET_POST)
                 return 0;
         /* Else each archive would take the place of the one before. */
-        if (!path || (!strstr(path, "{archive}") && (strchr(path, '?') || path[strlen(path) - 1] != '/')))
+        if (!t->once && (!path || (!strstr(path, "{archive}") && (strchr(path, '?') || path[strlen(path) - 1] != '/'))))
                 return error_set(error, ERROR_INVALID_ARGUMENTS, "its URL= has to hold {archive}, or to end with \"/\"");
         if (t->method == TARGET_S3 && (!t->user || t->secret_header))
                 return error_set(error, ERROR_INVALID_ARGUMENTS,

@@ -34,6 +34,7 @@ typedef struct Target {
         uint64_t max_bytes;     /* of what is sent; 0: no limit */
         uint64_t part_bytes;    /* S3: what is larger goes in parts of this size */
         uint64_t timeout_usec;  /* for which nothing may move */
+        bool once;              /* it is for one archive: its address is the file's */
         bool broken;            /* a line of it was not understood: what was meant may be what keeps it safe */
 } Target;
 
@@ -41,6 +42,10 @@ typedef struct Target {
 int target_new(const char *name, Target **ret);
 Target *target_free(Target *target);
 DEFINE_CLEANUP(Target *, target_free)
+
+/* A target for once, which a client has named: https:// by PUT, without credentials. Its name is what others may see of its
+ * address. */
+int target_new_from_url(const char *url, Target **ret, Error *error);
 
 /* One key of its section. -ENOENT: there is no such key; -EINVAL: it has no such value. Either breaks the target. */
 int target_set(Target *target, const char *key, const char *value);

@@ -15,7 +15,7 @@ static uint64_t session_bytes(const Session *s) {
 }
 
 static bool may_be_removed(const Session *s) {
-        return session_is_over(s) && !s->job && !s->protected && !s->removing;
+        return session_is_over(s) && !s->job && !s->submission && !s->protected && !s->removing;
 }
 
 /* Somebody has what there is to have of it. */

@@ -106,8 +106,8 @@ static void assert_submit(const char *text, unsigned n_attempts, uint64_t retry_
 
 Test(config, submit) {
         assert_submit("", 10, 30, 3600);
-        assert_submit("[Submit]\nAttempts=3\nRetrySec=1\nRetryMaxSec=7\n", 3, 1, 7);
-        assert_submit("[Submit]\nAttempts=0\nRetrySec=0\nRetryMaxSec=1d\n", 10, 30, 3600);
+        assert_submit("[Submit]\nAttempts=3\nRetrySec=1\nRetryMaxSec=7s\n", 3, 1, 7);
+        assert_submit("[Submit]\nAttempts=0\nRetrySec=0\nRetryMaxSec=never\n", 10, 30, 3600);
 }
 
 /* One that is not whole is not there. */

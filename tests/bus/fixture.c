@@ -26,8 +26,7 @@ static const char bus_config[] =
         "  </policy>\n"
         "</busconfig>\n";
 
-/* Each program leads a process group, by which its children can be ended with it. */
-static pid_t run_program(char *const argv[]) {
+pid_t program_start(char *const argv[]) {
         pid_t parent = getpid(), pid = fork();
 
         cr_assert_geq(pid, 0);
@@ -73,7 +72,7 @@ static void start_bus(Fixture *f) {
         cr_assert(asprintf(&option, "--config-file=%s", config) > 0);
         cr_assert_eq(pipe(fds), 0);
         (void) snprintf(print, sizeof print, "--print-address=%d", fds[1]);
-        f->bus_pid = run_program((char *[]) { (char *) "dbus-daemon", (char *) "--nofork", option, print,
+        f->bus_pid = program_start((char *[]) { (char *) "dbus-daemon", (char *) "--nofork", option, print,
                         NULL });
         safe_close(fds[1]);
         /* It prints once it listens. */
@@ -184,7 +183,7 @@ void fixture_done(Fixture *f) {
 }
 
 void daemon_start(Fixture *f) {
-        f->daemon_pid = run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
+        f->daemon_pid = program_start((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
                         f->machine.tree.modules,
                         (char *) f->seal_program, NULL });
         wait_until(f, f->daemon_is_there);
@@ -210,7 +209,7 @@ void daemon_kill(Fixture *f, bool with_workers) {
 }
 
 int daemon_recover(Fixture *f) {
-        pid_t pid = run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root, f->machine.tree.modules,
+        pid_t pid = program_start((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root, f->machine.tree.modules,
                         (char *) f->seal_program, (char *) "--recover", NULL });
         int status = wait_for_exit(pid);
 
@@ -243,7 +242,7 @@ void daemon_kill_worker(Fixture *f, const char *name) {
 }
 
 bool boot(Fixture *f) {
-        int status = wait_for_exit(run_program((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
+        int status = wait_for_exit(program_start((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
                         f->machine.tree.modules, (char *) f->seal_program, (char *) "--boot", NULL }));
 
         cr_assert(WIFEXITED(status), "status %d", status);

@@ -44,6 +44,9 @@ void fixture_make(Fixture *fixture);
 /* For .fini: also ends what a failed test has left. */
 void fixture_done(Fixture *fixture);
 
+/* Starts a program of PATH. It leads a process group, by which its children can be ended with it, and dies with the test. */
+pid_t program_start(char *const argv[]);
+
 /* Returns once it owns its name. */
 void daemon_start(Fixture *fixture);
 /* By SIGTERM; it has to exit with 0. */

@@ -12,6 +12,9 @@
 #define OWNER 1
 #define OTHER 65534
 
+/* The first one is being sealed all the time, so that there is a job. */
+#define ACTIVE_SESSION BUS_PATH_SESSION "/_2"
+
 static Fixture fixture;
 
 static void setup(void) {
@@ -36,15 +39,17 @@ static const struct {
         { BUS_INTERFACE_MANAGER, "Disarm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Start", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
         { BUS_INTERFACE_MANAGER, "Mark", BUS_PATH, "sa{sv}", AUTH_MARK, true },
-        { BUS_INTERFACE_SESSION, "Mark", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MARK, true },
-        { BUS_INTERFACE_SESSION, "OpenArchive", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
-        { BUS_INTERFACE_SESSION, "ConfirmExport", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_READ, false },
-        { BUS_INTERFACE_SESSION, "Seal", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
-        { BUS_INTERFACE_SESSION, "SetProtected", BUS_PATH_SESSION "/_1", "ba{sv}", AUTH_MANAGE, true },
-        { BUS_INTERFACE_SESSION, "Describe", BUS_PATH_SESSION "/_1", "sa{sv}", AUTH_MANAGE, true },
-        { BUS_INTERFACE_SESSION, "Remove", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Mark", ACTIVE_SESSION, "sa{sv}", AUTH_MARK, true },
+        { BUS_INTERFACE_SESSION, "OpenArchive", ACTIVE_SESSION, "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_SESSION, "ConfirmExport", ACTIVE_SESSION, "a{sv}", AUTH_READ, false },
+        { BUS_INTERFACE_SESSION, "Seal", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "SetProtected", ACTIVE_SESSION, "ba{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Describe", ACTIVE_SESSION, "sa{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_MANAGER, "Submit", BUS_PATH, "oa{sv}", AUTH_SUBMIT, false },
+        { BUS_INTERFACE_JOB, "Cancel", BUS_PATH_JOB "/_1", "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Remove", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_MANAGER, "Stop", BUS_PATH, "a{sv}", AUTH_MANAGE, true },
-        { BUS_INTERFACE_SESSION, "Stop", BUS_PATH_SESSION "/_1", "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_SESSION, "Stop", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
 };
 
 /* Calls a method of the table; prints the name of the error, "" without one. */
@@ -64,6 +69,8 @@ _noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool in
         for (const char *type = methods[i].types; r >= 0 && *type; type++) {
                 if (*type == 's')
                         r = sd_bus_message_append(m, "s", "text");
+                else if (*type == 'o')
+                        r = sd_bus_message_append(m, "o", ACTIVE_SESSION);
                 else if (*type == 'b')
                         r = sd_bus_message_append(m, "b", false);
                 else if (startswith(type, "a{sv}")) {
@@ -135,18 +142,32 @@ static size_t n_polkit_calls(const Fixture *f) {
         return n;
 }
 
-/* Begins a session whose owner is OWNER. */
-static void begin_session(Fixture *f) {
+static void start_as_owner(Fixture *f) {
         char error[128];
 
-        if (geteuid() != 0)
-                cr_skip_test("Not run: only root can become another user.");
-        daemon_start(f);
-        fixture_be_polkit(f);
         for (size_t i = 0; i < ELEMENTS(methods); i++)
                 if (streq(methods[i].method, "Start"))
                         cr_assert_str_eq(result_as(f, OWNER, i, false, error, sizeof error), "");
-        cr_assert_eq(get_number(f, BUS_PATH_SESSION "/_1", BUS_INTERFACE_SESSION, "Owner"), OWNER);
+}
+
+/* Begins a session whose owner is OWNER. */
+static void begin_session(Fixture *f) {
+        _cleanup_free_ char *program = below(f->machine.tree.root, "seal");
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        fake_file(&f->machine.tree, "seal",
+                        "#!/bin/sh\ncase $(pwd) in */1) exec tail -f /dev/null ;; *) exec " SEAL_PROGRAM " \"$@\" ;; esac\n");
+        cr_assert_eq(chmod(program, 0755), 0);
+        f->seal_program = program;
+        daemon_start(f);
+        fixture_be_polkit(f);
+        start_as_owner(f);
+        session_stop(f);
+        wait_for_session(f, BUS_PATH_SESSION "/_1", "sealing");
+        machine_list_clocks(&f->machine);
+        start_as_owner(f);
+        cr_assert_eq(get_number(f, ACTIVE_SESSION, BUS_INTERFACE_SESSION, "Owner"), OWNER);
         strv_free(f->polkit_calls);
         f->polkit_calls = NULL;
 }
@@ -165,7 +186,7 @@ static void expect_refusals(Fixture *f, bool interactive, const char *expected, 
                 if (asked && methods[i].action)
                         cr_assert_str_eq(f->polkit_calls[before], methods[i].action, "%s", methods[i].method);
         }
-        assert_session(f, BUS_PATH_SESSION "/_1", "State", "capturing");
+        assert_session(f, ACTIVE_SESSION, "State", "capturing");
         session_stop(f);
 }
 
@@ -201,7 +222,7 @@ static void expect_permitted(Fixture *f, uid_t uid, bool interactive) {
                 cr_assert(!is_refusal(error), "%s.%s: \"%s\"", methods[i].interface, methods[i].method, error);
                 cr_assert_eq(n_polkit_calls(f) - before, asks ? 1 : 0, "%s.%s", methods[i].interface, methods[i].method);
         }
-        wait_for_session(f, BUS_PATH_SESSION "/_1", "sealed");
+        wait_for_session(f, ACTIVE_SESSION, "sealed");
 }
 
 Test(access, root) {
@@ -226,7 +247,7 @@ Test(access, owner_against_polkit) {
                 cr_assert_eq(is_refusal(error), methods[i].action && !methods[i].owner_may, "%s.%s: \"%s\"",
                                 methods[i].interface, methods[i].method, error);
         }
-        assert_session(f, BUS_PATH_SESSION "/_1", "Driver", "");
+        assert_session(f, ACTIVE_SESSION, "Driver", "");
 }
 
 Test(access, other_with_password) {
@@ -256,7 +277,7 @@ Test(access, caller_is_gone) {
                 cr_assert_str_eq(f->polkit_calls[before + 1], "cancel", "%s", methods[i].method);
                 safe_close(fd);
         }
-        assert_session(f, BUS_PATH_SESSION "/_1", "State", "capturing");
+        assert_session(f, ACTIVE_SESSION, "State", "capturing");
         session_stop(f);
 }
 

@@ -29,7 +29,7 @@ int main(int argc, char *argv[]) {
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
                             *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"),
                             *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
-                            *module = NULL;
+                            *upload_socket = below(argv[1], "upload.socket"), *module = NULL;
         Config config = CONFIG_DEFAULT;
 
         umask(0077);
@@ -44,6 +44,7 @@ int main(int argc, char *argv[]) {
                 .runtime_dir = runtime_dir,
                 .config_dir = config_dir,
                 .seal_program = argv[3],
+                .upload_socket = upload_socket,
                 .config = config,
         };
         _cleanup_error_ Error error = {};
@@ -53,5 +54,6 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "boot: %i %s\n", r, module ?: strempty(error.text));
         } else
                 r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
+        config_done(&config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "job-bus.h"
+#include "names.h"
+#include "session-bus.h"
+#include "submission-bus.h"
+#include "submission.h"
+
+#define URL_MAX_BYTES 2048
+
+static int read_text(sd_bus_message *m, const char *key, const char **ret, Error *error) {
+        const char *s;
+
+        if (sd_bus_message_read(m, "v", "s", &s) < 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a string.", key);
+        if (isempty(s) || strlen(s) > URL_MAX_BYTES || !text_is_clean(s, false))
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes 1 to %d bytes of text without control "
+                                "characters.", key, URL_MAX_BYTES);
+        *ret = s;
+        return 0;
+}
+
+static int read_options(sd_bus_message *m, const char **ret_target, const char **ret_url, Error *error) {
+        const char *key, *target = NULL, *url = NULL;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                if (streq(key, "target"))
+                        r = read_text(m, key, &target, error);
+                else if (streq(key, "url"))
+                        r = read_text(m, key, &url, error);
+                else
+                        r = error_set(error, ERROR_INVALID_ARGUMENTS, "Submit has no option \"%s\"; it has target and url.", key);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        if (target && url)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "Submit takes either a target or a url.");
+        *ret_target = target;
+        *ret_url = url;
+        return 0;
+}
+
+static int find_session(Bus *bus, const char *path, Session **ret, Error *error) {
+        Session *s;
+        unsigned id;
+
+        if (bus_path_parse(BUS_PATH_SESSION, path, &id) < 0)
+                return error_set(error, ERROR_NO_SUCH_SESSION, "%s is no session.", path);
+        s = manager_find_session(bus_manager(bus), id);
+        if (!s)
+                return error_set(error, ERROR_NO_SUCH_SESSION, "There is no session %u.", id);
+        *ret = s;
+        return 0;
+}
+
+int submission_bus_submit(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const char *session_path, *target = NULL, *url = NULL;
+        _cleanup_free_ char *job_path = NULL;
+        _cleanup_error_ Error error = {};
+        Bus *bus = userdata;
+        Session *s = NULL;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(m, "o", &session_path);
+        if (r < 0)
+                return r;
+        r = read_options(m, &target, &url, &error);
+        if (r >= 0)
+                r = find_session(bus, session_path, &s, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check(bus_auth(bus), m, url ? AUTH_SUBMIT_ANYWHERE : AUTH_SUBMIT, ret_error);
+        /* Where it goes then, the caller can have chosen to read it. */
+        if (r > 0 && url)
+                r = auth_check(bus_auth(bus), m, AUTH_READ, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = auth_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = submission_start(s, target, url, uid, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = job_bus_path(s->submission->job, &job_path);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", job_path);
+}
+
+int submission_bus_targets(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Config *c = &bus_manager(userdata)->context->config;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        for (size_t i = 0; i < c->n_targets && r >= 0; i++) {
+                const Target *t = c->targets[i];
+                _cleanup_free_ char *address = NULL;
+
+                r = target_address(t, &address);
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(sss)", t->name, target_method_to_string(t->method), address);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int submission_bus_submission(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Submission *b = ((const Session *) userdata)->submission;
+        _cleanup_free_ char *address = NULL, *job = NULL;
+        int r;
+
+        if (!b)
+                return sd_bus_message_append(reply, "(ssotus)", "", "", "/", UINT64_C(0), UINT32_C(0), "");
+        r = submission_address(b, &address);
+        if (r >= 0 && b->job)
+                r = job_bus_path(b->job, &job);
+        return r < 0 ? r : sd_bus_message_append(reply, "(ssotus)", submission_state(b), address, job ?: "/",
+                        b->next_realtime_usec, (uint32_t) b->n_attempts, strempty(b->last_error));
+}
+
+int submission_bus_receipts(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
+        for (size_t i = 0; i < s->n_receipts && r >= 0; i++) {
+                const Receipt *receipt = s->receipts + i;
+
+                r = sd_bus_message_append(reply, "(ssstt)", strempty(receipt->target), strempty(receipt->where),
+                                strempty(receipt->sha256), receipt->realtime_usec, receipt->bytes);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}

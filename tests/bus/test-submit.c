@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Submissions, with an upload program that does as the test says. What the real one does, tests/upload/ shows. */
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "fixture.h"
+
+#define JOB BUS_PATH_JOB "/_2"  /* the one after the seal */
+#define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static Fixture fixture;
+static pid_t socket_pid;
+
+static void setup(void) {
+        fixture_make(&fixture);
+}
+
+static void teardown(void) {
+        if (socket_pid > 0)
+                (void) kill(-socket_pid, SIGKILL);
+        fixture_done(&fixture);
+}
+
+TestSuite(submit, .init = setup, .fini = teardown, .timeout = 60);
+
+/* Listens as systemd would, and starts the program for each connection. */
+static void listen_with(Fixture *f, const char *program) {
+        _cleanup_free_ char *path = below(f->machine.tree.root, "upload.socket");
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+
+        if (socket_pid > 0) {
+                (void) kill(-socket_pid, SIGKILL);
+                cr_assert_eq(waitpid(socket_pid, NULL, 0), socket_pid);
+        }
+        (void) unlink(path);
+        socket_pid = program_start((char *[]) { (char *) "systemd-socket-activate", (char *) "--accept", (char *) "--seqpacket",
+                        (char *) "--inetd", (char *) "-l", path, (char *) program, NULL });
+        (void) snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+        /* It is there before it listens. A connection that sends nothing is one that the program ends by itself. */
+        while (access(path, F_OK) < 0) {
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+                (void) poll(NULL, 0, 10);
+        }
+}
+
+/* The program is a shell script, in the folder of the machine, after it has put what it got into job.1, job.2, … */
+static void upload_does(Fixture *f, const char *script) {
+        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "upload");
+
+        cr_assert(asprintf(&text,
+                                  "#!/bin/sh\ncd %s\nn=$(($(cat count) + 1))\necho $n >count\n"
+                                  "dd bs=131072 count=1 of=job.$n 2>/dev/null\n%s\n",
+                                  f->machine.tree.root, script) > 0);
+        fake_file(&f->machine.tree, "upload", text);
+        cr_assert_eq(chmod(path, 0755), 0);
+        if (!machine_has(&f->machine, "count"))
+                fake_file(&f->machine.tree, "count", "0\n");
+        if (socket_pid == 0)
+                listen_with(f, path);
+}
+
+static void configure(Fixture *f, const char *more) {
+        _cleanup_free_ char *text = NULL;
+
+        cr_assert(asprintf(&text,
+                                  "[Submit]\nAttempts=3\nRetrySec=100ms\nRetryMaxSec=1s\n"
+                                  "[Target lab]\nURL=https://traces.example/{vendor}/{driver}/{archive}?key=secret\n%s",
+                                  more) > 0);
+        fake_file(&f->machine.tree, "mmiotraced.conf", text);
+}
+
+/* A session that is sealed. */
+static char *seal_one(Fixture *f) {
+        char *session;
+
+        machine_list_clocks(&f->machine);
+        session = expect_path(session_start(f, 0));
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        return session;
+}
+
+#define submit(f, session, ...) expect_path(manager_call(f, "Submit", "oa{sv}", session, __VA_ARGS__))
+
+static void wait_for_end(Fixture *f, const char *job, const char *result) {
+        _cleanup_free_ char *signal = NULL;
+
+        cr_assert(asprintf(&signal, "JobRemoved %s %s", job, result) > 0);
+        wait_until(f, strv_contains(f->signals, signal));
+}
+
+static bool session_has(Fixture *f, const char *session, const char *text) {
+        _cleanup_free_ char *all = get_all(f, session, BUS_INTERFACE_SESSION);
+
+        return strstr(all, text);
+}
+
+#define assert_has(f, session, text) cr_assert(session_has(f, session, text), "%s", text)
+
+#define SUCCEED "echo BYTES=1; echo SHA256=" HASH "; echo RECEIPT=https://traces.example/8086/1.tar.xz"
+
+Test(submit, done) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL, *sent = NULL, *before = NULL, *after = NULL, *targets = NULL;
+
+        configure(f, "");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "ExportTimestamp"), 0);
+        job = submit(f, session, 1, "target", "s", "lab");
+        cr_assert_str_eq(job, JOB);
+        wait_for_end(f, job, "done");
+        cr_assert(strv_contains(f->signals, "JobNew " JOB));
+        assert_has(f, session, "\"https://traces.example/8086/1.tar.xz\"");
+        assert_has(f, session, "\"" HASH "\"");
+        cr_assert_gt(get_number(f, session, BUS_INTERFACE_SESSION, "ExportTimestamp"), 0);
+        assert_session(f, session, "SubmitError", "");
+
+        /* What the program got: the address of this archive and what the archive says, but no name of a file. */
+        sent = machine_read(&f->machine, "job.1");
+        cr_assert(strstr(sent, "\"https:\\/\\/traces.example\\/none\\/all\\/mmiotrace-all-") && strstr(sent, ".tar.xz?key=secret\""),
+                        "%s", sent);
+        cr_assert(strstr(sent, "\"method\":\"put\"") && strstr(sent, "\"has_secret\":false"), "%s", sent);
+        cr_assert(strstr(sent, "Session 1") || strstr(sent, "description\":\""), "%s", sent);
+
+        /* Nobody is told what may open a door. */
+        targets = get_all(f, BUS_PATH, BUS_INTERFACE_MANAGER);
+        cr_assert(strstr(targets, "\"https://traces.example/{vendor}/{driver}/{archive}\"") && !strstr(targets, "secret"), "%s",
+                        targets);
+
+        before = get_all(f, session, BUS_INTERFACE_SESSION);
+        daemon_stop(f);
+        daemon_start(f);
+        after = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert_str_eq(after, before);
+        daemon_stop(f);
+}
+
+/* Without a name it goes to the only target; and again, as often as one likes. */
+Test(submit, again) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        for (unsigned i = 2; i < 5; i++) {
+                _cleanup_free_ char *job = submit(f, session, 0), *expected = NULL;
+
+                cr_assert(asprintf(&expected, BUS_PATH_JOB "/_%u", i) > 0);
+                cr_assert_str_eq(job, expected);
+                wait_for_end(f, job, "done");
+        }
+        daemon_stop(f);
+}
+
+Test(submit, refused_requests) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *before = NULL, *text = NULL;
+
+        configure(f, "[Target mail]\nURL=smtps://mail.example\nFrom=a@b.example\nTo=c@d.example\n");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        before = get_all(f, session, BUS_INTERFACE_SESSION);
+        text = expect_error(manager_call(f, "Submit", "oa{sv}", session, 0), "NoSuchTarget");
+        cr_assert(strstr(text, "lab"), "%s", text);
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 1, "target", "s", "elsewhere"), "NoSuchTarget");
+        assert_error(manager_call(f, "Submit", "oa{sv}", BUS_PATH_SESSION "/_9", 1, "target", "s", "lab"), "NoSuchSession");
+        assert_error(manager_call(f, "Submit", "oa{sv}", BUS_PATH, 1, "target", "s", "lab"), "NoSuchSession");
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 1, "colour", "s", "red"), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 1, "target", "b", true), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 2, "target", "s", "lab", "url", "s", "https://a.example/"),
+                        SD_BUS_ERROR_INVALID_ARGS);
+        for (size_t i = 0; i < 6; i++) {
+                static const char *const urls[] = {
+                        "http://a.example/", "smtp://a.example", "file:///etc/", "https://me:secret@a.example/",
+                        "https://a.example/{what}", "https://a.example/\n",
+                };
+
+                assert_error(manager_call(f, "Submit", "oa{sv}", session, 1, "url", "s", urls[i]), SD_BUS_ERROR_INVALID_ARGS);
+        }
+        text = (free(text), get_all(f, session, BUS_INTERFACE_SESSION));
+        cr_assert_str_eq(text, before);
+
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        assert_error(manager_call(f, "Submit", "oa{sv}", BUS_PATH_SESSION "/_2", 1, "target", "s", "lab"), "NoArchive");
+        session_stop(f);
+        cr_assert_not(machine_has(&f->machine, "job.1"));
+        daemon_stop(f);
+}
+
+Test(submit, no_target) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        daemon_start(f);
+        session = seal_one(f);
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 0), "NoSuchTarget");
+        daemon_stop(f);
+}
+
+/* What passes is tried again, each time as the same submission. */
+Test(submit, failures_that_pass) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL, *first = NULL, *third = NULL;
+        const char *id;
+
+        configure(f, "");
+        upload_does(f, "[ $n = 3 ] || { echo ERROR=SubmitFailed the server is down; exit 1; }; " SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_until(f, session_has(f, session, "the server is down"));
+        assert_string(f, job, BUS_INTERFACE_JOB, "State", "waiting");
+        assert_has(f, session, "\"waiting\"");
+        wait_for_end(f, job, "done");
+        cr_assert_not(session_has(f, session, "the server is down"));
+        first = machine_read(&f->machine, "job.1");
+        third = machine_read(&f->machine, "job.3");
+        id = strstr(first, "\"id\":\"");
+        cr_assert(id && strncmp(id, strstr(third, "\"id\":\""), 40) == 0);
+        daemon_stop(f);
+}
+
+Test(submit, gives_up) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL, *text = NULL;
+
+        configure(f, "");
+        upload_does(f, "exit 1");
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_end(f, job, "failed");
+        text = get_string(f, session, BUS_INTERFACE_SESSION, "SubmitError");
+        cr_assert(strstr(text, "3 attempts") && strstr(text, "mmiotraced-upload@"), "%s", text);
+        cr_assert(machine_has(&f->machine, "job.3") && !machine_has(&f->machine, "job.4"));
+        /* The archive is as it was, and can be sent. */
+        upload_does(f, SUCCEED);
+        free(job);
+        job = submit(f, session, 0);
+        wait_for_end(f, job, "done");
+        assert_session(f, session, "SubmitError", "");
+        daemon_stop(f);
+}
+
+Test(submit, refusals_are_final) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        configure(f, "");
+        upload_does(f, "echo ERROR=SubmitRefused it is too large; exit 1");
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_end(f, job, "failed");
+        assert_session(f, session, "SubmitError", "it is too large");
+        cr_assert_not(machine_has(&f->machine, "job.2"));
+        daemon_stop(f);
+
+        daemon_start(f);
+        assert_session(f, session, "SubmitError", "it is too large");
+        daemon_stop(f);
+}
+
+/* What the program says comes from a process that talks to strangers. */
+Test(submit, junk_from_the_program) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        configure(f, "");
+        upload_does(f, "case $n in 1) echo no line of ours ;; 2) printf 'RECEIPT=a\\033[2Jb\\n' ;; 3) " SUCCEED
+                       "; echo EVENTS=77; echo STATE=failed ;; esac");
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_end(f, job, "done");
+        assert_session(f, session, "State", "sealed");
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "Events"), SAMPLE_EVENTS);
+        daemon_stop(f);
+}
+
+/* The server's wish counts for more than the configuration's, but not for more than its limit. */
+Test(submit, server_asks_for_a_pause) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        fake_file(&f->machine.tree, "mmiotraced.conf",
+                        "[Submit]\nRetrySec=1\nRetryMaxSec=1000\n[Target lab]\nURL=https://traces.example/\n");
+        upload_does(f, "echo RETRY_AFTER=900; echo ERROR=SubmitFailed busy; exit 1");
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_until(f, session_has(f, session, "busy"));
+        expect_ok(call(f, job, BUS_INTERFACE_JOB, "Cancel", "a{sv}", 0));
+        wait_for_end(f, job, "cancelled");
+        cr_assert_not(machine_has(&f->machine, "job.2"));
+        daemon_stop(f);
+}
+
+/* Runs until nobody listens, and says so. */
+#define HOLD_ON "echo BYTES=100; cat >/dev/null; echo $n >left"
+
+static void wait_for_progress(Fixture *f, const char *job) {
+        wait_until(f, get_number(f, job, BUS_INTERFACE_JOB, "BytesDone") == 100);
+}
+
+static void wait_for_file(Fixture *f, const char *path) {
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+
+        while (!machine_has(&f->machine, path)) {
+                cr_assert_lt(now_monotonic_usec(), deadline_usec, "%s", path);
+                (void) poll(NULL, 0, 10);
+        }
+}
+
+Test(submit, cancel) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_progress(f, job);
+        assert_string(f, job, BUS_INTERFACE_JOB, "Type", "submit");
+        assert_string(f, job, BUS_INTERFACE_JOB, "State", "running");
+        assert_string(f, job, BUS_INTERFACE_JOB, "Session", session);
+        cr_assert_eq(get_number(f, job, BUS_INTERFACE_JOB, "BytesTotal"),
+                        get_number(f, session, BUS_INTERFACE_SESSION, "BytesArchive"));
+        /* What is being sent stays. */
+        assert_error(manager_call(f, "Submit", "oa{sv}", session, 0), "WrongState");
+        assert_error(session_call(f, session, "Remove", "a{sv}", 0), "WrongState");
+
+        expect_ok(call(f, job, BUS_INTERFACE_JOB, "Cancel", "a{sv}", 0));
+        wait_for_end(f, job, "cancelled");
+        wait_for_file(f, "left");
+        assert_session(f, session, "SubmitError", "");
+        cr_assert_not(session_has(f, session, "\"running\""));
+        daemon_stop(f);
+
+        /* Cancelled is cancelled. */
+        daemon_start(f);
+        assert_session(f, session, "State", "sealed");
+        expect_ok(session_call(f, session, "Remove", "a{sv}", 0));
+        cr_assert_not(machine_has(&f->machine, "job.2"));
+        daemon_stop(f);
+}
+
+Test(submit, seal_cannot_be_cancelled) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *stuck = below(f->machine.tree.root, "stuck");
+
+        fake_file(&f->machine.tree, "stuck", "#!/bin/sh\nexec tail -f /dev/null\n");
+        cr_assert_eq(chmod(stuck, 0755), 0);
+        f->seal_program = stuck;
+        daemon_start(f);
+        session = expect_path(session_start(f, 0));
+        session_stop(f);
+        wait_for_session(f, session, "sealing");
+        assert_error(call(f, BUS_PATH_JOB "/_1", BUS_INTERFACE_JOB, "Cancel", "a{sv}", 0), "WrongState");
+        daemon_stop(f);
+}
+
+static void assert_outlives(Fixture *f, bool killed) {
+        _cleanup_free_ char *session = NULL, *job = NULL, *first = NULL, *second = NULL;
+        const char *id;
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_progress(f, job);
+        /* A stop does not wait for uploads. */
+        if (killed)
+                daemon_kill(f, true);
+        else
+                daemon_stop(f);
+        wait_for_file(f, "left");
+
+        /* Jobs are counted anew, and the first one was the seal. */
+        strv_free(f->signals);
+        f->signals = NULL;
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        wait_for_end(f, BUS_PATH_JOB "/_1", "done");
+        assert_has(f, session, "\"https://traces.example/8086/1.tar.xz\"");
+        first = machine_read(&f->machine, "job.1");
+        second = machine_read(&f->machine, "job.2");
+        id = strstr(first, "\"id\":\"");
+        cr_assert(id && strncmp(id, strstr(second, "\"id\":\""), 40) == 0);
+        daemon_stop(f);
+}
+
+Test(submit, outlives_death_of_daemon) {
+        assert_outlives(&fixture, true);
+}
+
+Test(submit, outlives_stop_of_daemon) {
+        assert_outlives(&fixture, false);
+}
+
+Test(submit, target_is_gone_after_restart) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_for_progress(f, job);
+        daemon_stop(f);
+        fake_file(&f->machine.tree, "mmiotraced.conf", "");
+        daemon_start(f);
+        wait_for_end(f, BUS_PATH_JOB "/_1", "failed");
+        cr_assert(session_has(f, session, "no longer in the configuration"));
+        daemon_stop(f);
+}
+
+/* The network may be what is traced, and there is one CPU. */
+Test(submit, waits_for_the_capture) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *other = NULL, *job = NULL;
+
+        configure(f, "");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        machine_list_clocks(&f->machine);
+        other = expect_path(session_start(f, 0));
+        job = submit(f, session, 0);
+        assert_string(f, job, BUS_INTERFACE_JOB, "State", "waiting");
+        expect_ok(manager_call(f, "Mark", "sa{sv}", "meanwhile", 0));
+        cr_assert_not(machine_has(&f->machine, "job.1"));
+        session_stop(f);
+        wait_for_end(f, job, "done");
+        daemon_stop(f);
+}
+
+Test(submit, limit_for_each_caller) {
+        Fixture *f = &fixture;
+        char *sessions[5];
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(sessions); i++)
+                sessions[i] = seal_one(f);
+        for (size_t i = 0; i < ELEMENTS(sessions) - 1; i++)
+                free(submit(f, sessions[i], 0));
+        assert_error(manager_call(f, "Submit", "oa{sv}", sessions[4], 0), "TooMany");
+        daemon_stop(f);
+        for (size_t i = 0; i < ELEMENTS(sessions); i++)
+                free(sessions[i]);
+}
+
+/* A secret that others can read is not used, and none comes to light. */
+Test(submit, secret) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL, *path = below(f->machine.tree.root, "secret"), *more = NULL, *text = NULL;
+
+        cr_assert(asprintf(&more, "[Target locked]\nURL=https://traces.example/\nSecretFile=%s\n", path) > 0);
+        configure(f, more);
+        fake_file(&f->machine.tree, "secret", "open-sesame\n");
+        cr_assert_eq(chmod(path, 0644), 0);
+        upload_does(f, "cat <&3 >/dev/null 2>&1; " SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 1, "target", "s", "locked");
+        wait_for_end(f, job, "failed");
+        cr_assert(session_has(f, session, "mode 0600"));
+        cr_assert_not(machine_has(&f->machine, "job.1"));
+
+        cr_assert_eq(chmod(path, 0600), 0);
+        free(job);
+        job = submit(f, session, 1, "target", "s", "locked");
+        wait_for_end(f, job, "done");
+        text = machine_read(&f->machine, "job.1");
+        cr_assert(strstr(text, "\"has_secret\":true") && !strstr(text, "sesame") && !strstr(text, path), "%s", text);
+        text = (free(text), machine_read(&f->machine, "state/sessions/1/session.json"));
+        cr_assert_not(strstr(text, "sesame"));
+        daemon_stop(f);
+}
+
+/* An address that a caller names: by the program itself, which finds nobody there. */
+Test(submit, address) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        listen_with(f, UPLOAD_PROGRAM);
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 1, "url", "s", "https://localhost:1/in/trace.tar.xz?key=secret");
+        wait_until(f, session_has(f, session, "localhost: "));
+        assert_has(f, session, "\"https://localhost:1/in/trace.tar.xz\"");
+        cr_assert_not(session_has(f, session, "secret"));
+        expect_ok(call(f, job, BUS_INTERFACE_JOB, "Cancel", "a{sv}", 0));
+        wait_for_end(f, job, "cancelled");
+        daemon_stop(f);
+}
+
+/* The unit is not there: it is started by hand, and what was wished happens. */
+Test(submit, no_unit) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *job = NULL;
+
+        configure(f, "");
+        daemon_start(f);
+        session = seal_one(f);
+        job = submit(f, session, 0);
+        wait_until(f, session_has(f, session, "mmiotraced-upload.socket"));
+        upload_does(f, SUCCEED);
+        wait_for_end(f, job, "done");
+        daemon_stop(f);
+}
