@@ -20,7 +20,7 @@ int client_connect(Client *c) {
         sd_bus *bus = NULL;
         int r;
 
-        r = sd_bus_open_system(&bus);
+        r = c->host ? sd_bus_open_system_remote(&bus, c->host) : sd_bus_open_system(&bus);
         if (r < 0)
                 return r;
         r = sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_USEC);

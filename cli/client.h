@@ -35,7 +35,10 @@ typedef struct Client {
         bool help, version;
         bool quiet;
         bool legend;
+        bool pager;                     /* where there is a use for one */
+        pid_t pager_pid;                /* while it runs, else 0 */
         bool ask_password;
+        const char *host;               /* of the daemon; NULL: this one */
         uint64_t begin_usec;            /* CLOCK_MONOTONIC, when the program began */
         /* Of single verbs: */
         const char *driver;

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "editor.h"
+#include "text.h"
 
 #define TEXT_MAX_BYTES (1 * MIB)
 
@@ -11,24 +12,6 @@ void edit_done(Edit *e) {
         free(e->path);
         free(e->text);
         *e = (Edit) {};
-}
-
-/* The words of such a variable: "code --wait" is a program with an option. No shell: what else stands in it is meant
- * as it is. */
-static int split_words(const char *s, char ***ret) {
-        _cleanup_strv_ char **words = NULL;
-        int r;
-
-        while (*(s += strspn(s, " \t\n"))) {
-                size_t l = strcspn(s, " \t\n");
-
-                r = strv_extendf(&words, "%.*s", (int) l, s);
-                if (r < 0)
-                        return r;
-                s += l;
-        }
-        *ret = TAKE_PTR(words);
-        return 0;
 }
 
 /* The program and its words. -ENOEXEC: none of those that were tried is there. */
@@ -43,7 +26,7 @@ static int find_editor(char **ret_program, char ***ret_words) {
 
                 if (!candidates[i])
                         continue;
-                r = split_words(candidates[i], &words);
+                r = text_split(candidates[i], &words);
                 if (r < 0)
                         return r;
                 if (!words)

@@ -7,6 +7,7 @@
 #include <locale.h>
 
 #include "options.h"
+#include "pager.h"
 #include "polkit-agent.h"
 #include "text.h"
 #include "verbs.h"
@@ -69,7 +70,9 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --json=short|pretty|off\n"
               "                           Print one JSON document instead of text\n"
               "  -j                       --json=pretty on a terminal, --json=short otherwise\n"
+              "  -H --host [USER@]HOST    Talk to the daemon of another machine, over ssh\n"
               "  -q --quiet               Print results only, no explanations\n"
+              "     --no-pager            Print long output as it is\n"
               "     --no-legend           Print tables without their heading\n"
               "     --no-ask-password     Do not ask for an authorization\n"
               "  -h --help                Show this\n"
@@ -97,6 +100,7 @@ typedef struct Verb {
         const char *needs;
         bool without_bus;
         bool takes_command;                     /* its first argument ends our options: the rest is a command's */
+        const char *local;                      /* why it cannot be had over --host */
         bool asks;                              /* polkit may want a password for it */
         int (*run)(Client *c, int argc, char *argv[]);
 } Verb;
@@ -105,13 +109,16 @@ typedef struct Verb {
 static const Verb verbs[] = {
         { "status", 0, 1, NULL, .run = verb_status },
         { "start", 0, 0, NULL, .asks = true, .run = verb_start },
-        { "run", 1, INT_MAX, "a command", .takes_command = true, .asks = true, .run = verb_run },
+        { "run", 1, INT_MAX, "a command", .takes_command = true, .asks = true, .run = verb_run,
+          .local = "the command would run here, and the capture there. Run mmiotracectl there: ssh HOST mmiotracectl run …" },
         { "mark", 1, 1, "one text, in quotes", .asks = true, .run = verb_mark },
         { "stop", 0, 0, NULL, .asks = true, .run = verb_stop },
         { "list", 0, 0, NULL, .run = verb_list },
         { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },
-        { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export },
+        { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export,
+          .local = "an archive comes as an open file, which does not travel. Fetch it by "
+                   "\"ssh HOST mmiotracectl export ID - > FILE\"." },
         { "protect", 1, 2, "an ID, and yes or no", .asks = true, .run = verb_protect },
         { "remove", 1, INT_MAX, "one ID or several", .asks = true, .run = verb_remove },
         { "seal", 1, 1, "one ID", .asks = true, .run = verb_seal },
@@ -177,6 +184,8 @@ static int run(Client *c, int argc, char *argv[]) {
         r = arguments_check(c, &a, verb->name);
         if (r != EXIT_SUCCESS)
                 return r;
+        if (c->host && verb->local)
+                return client_fail_usage(c, NULL, "'%s' cannot be done over --host: %s", verb->name, verb->local);
         if (c->load && c->rebind)
                 return client_fail_usage(c, NULL,
                                 "--load is for a driver that is not loaded, --rebind for one that is: "
@@ -191,7 +200,8 @@ static int run(Client *c, int argc, char *argv[]) {
                 if (r < 0)
                         return client_fail_errno(c, r, "Cannot connect to the system bus");
         }
-        if (verb->asks && c->ask_password)
+        /* The password is asked for where the daemon is. */
+        if (verb->asks && c->ask_password && !c->host)
                 agent = polkit_agent_start();
         r = verb->run(c, n + 1, a.words);
         polkit_agent_end(agent);
@@ -199,7 +209,7 @@ static int run(Client *c, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        Client c = { .begin_usec = now_monotonic_usec(), .talk = stdout, .legend = true, .ask_password = true };
+        Client c = { .begin_usec = now_monotonic_usec(), .talk = stdout, .legend = true, .pager = true, .ask_password = true };
         int status;
 
         /* Only what characters are and how wide: the words are English everywhere. Where nobody set a
@@ -210,6 +220,10 @@ int main(int argc, char *argv[]) {
 
         status = run(&c, argc, argv);
         client_done(&c);
+        if (c.pager_pid > 0) {
+                pager_close(&c);
+                return status;
+        }
         if (fflush(stdout) != 0 || ferror(stdout)) {
                 client_complain(NULL, "Cannot write to standard output.");
                 return status == EXIT_SUCCESS ? EXIT_FAILURE : status;

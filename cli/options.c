@@ -61,9 +61,11 @@ static const struct {
 } options[] = {
         { "help", 'h', NULL, OPTION_TRUE, offsetof(Client, help) },
         { "version", 0, NULL, OPTION_TRUE, offsetof(Client, version) },
+        { "host", 'H', NULL, OPTION_STRING, offsetof(Client, host) },
         { "quiet", 'q', NULL, OPTION_TRUE, offsetof(Client, quiet) },
         { "json", 0, NULL, OPTION_PARSED, .parse = parse_json },
         { NULL, 'j', NULL, OPTION_FUNCTION, .parse = parse_json_automatic },
+        { "no-pager", 0, NULL, OPTION_FALSE, offsetof(Client, pager) },
         { "no-legend", 0, NULL, OPTION_FALSE, offsetof(Client, legend) },
         { "no-ask-password", 0, NULL, OPTION_FALSE, offsetof(Client, ask_password) },
         { "driver", 0, " start run ", OPTION_STRING, offsetof(Client, driver) },

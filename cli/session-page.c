@@ -21,11 +21,14 @@ Style session_state_style(const SessionView *v) {
 
 /* For how long it has been capturing, or did; 0 if it never began. */
 static uint64_t capture_usec(const SessionView *v) {
-        uint64_t end_usec = v->stop_monotonic_usec > 0 ? v->stop_monotonic_usec : now_monotonic_usec();
+        uint64_t now_usec = now_realtime_usec();
 
-        if (v->start_monotonic_usec == 0 || end_usec < v->start_monotonic_usec)
+        if (v->start_monotonic_usec == 0)
                 return 0;
-        return end_usec - v->start_monotonic_usec;
+        if (v->stop_monotonic_usec > 0)
+                return v->stop_monotonic_usec - MIN(v->start_monotonic_usec, v->stop_monotonic_usec);
+        /* The other clock is another one on every machine, and this may be the session of another. */
+        return now_usec - MIN(v->start_usec, now_usec);
 }
 
 static void add_driver(Page *p, const SessionView *v) {

@@ -13,7 +13,7 @@
 #define BAR_COLUMNS 30
 #define REDRAW_USEC (100 * USEC_PER_MSEC)
 
-static bool terminal_is_dumb(void) {
+bool terminal_is_dumb(void) {
         const char *term = getenv("TERM");
 
         return isempty(term) || streq(term, "dumb");

@@ -24,6 +24,9 @@ typedef enum Style {
 /* Looks at that descriptor and at SYSTEMD_COLORS, NO_COLOR, TERM and COLUMNS. setlocale(3) comes before. */
 Terminal terminal_detect(int fd);
 
+/* It cannot move its cursor, so that nothing can be drawn over or paged; or nobody has said what it can. */
+bool terminal_is_dumb(void);
+
 /* The sequences that begin a style and end it; "" without colour. */
 const char *terminal_style(const Terminal *t, Style style);
 const char *terminal_style_end(const Terminal *t, Style style);

@@ -183,15 +183,6 @@ char *format_timestamp(uint64_t realtime_usec, char *buf, size_t size) {
         return buf;
 }
 
-char *format_minute(uint64_t realtime_usec, char *buf, size_t size) {
-        time_t t = (time_t) (realtime_usec / USEC_PER_SEC);
-        struct tm tm;
-
-        if (!localtime_r(&t, &tm) || strftime(buf, size, "%Y-%m-%d %H:%M", &tm) == 0)
-                (void) snprintf(buf, size, "?");
-        return buf;
-}
-
 char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size) {
         time_t t = (time_t) (realtime_usec / USEC_PER_SEC);
         struct tm tm;
@@ -270,4 +261,20 @@ const char *text_nearest(const char *word, const char *const *words) {
                 }
         }
         return nearest;
+}
+
+int text_split(const char *s, char ***ret) {
+        _cleanup_strv_ char **words = NULL;
+        int r;
+
+        while (*(s += strspn(s, " \t\n"))) {
+                size_t l = strcspn(s, " \t\n");
+
+                r = strv_extendf(&words, "%.*s", (int) l, s);
+                if (r < 0)
+                        return r;
+                s += l;
+        }
+        *ret = TAKE_PTR(words);
+        return 0;
 }

@@ -35,11 +35,9 @@ char *format_short_duration(uint64_t duration_usec, char *buf, size_t size);
 char *format_relative(uint64_t then_usec, uint64_t now_usec, char *buf, size_t size);
 #define FORMAT_RELATIVE(then, now) format_relative((then), (now), (char[64]) {}, 64)
 
-/* Local time of CLOCK_REALTIME: "Sat 2026-11-21 21:10:05 CET", and "2026-11-21 21:10". */
+/* Local time of CLOCK_REALTIME: "Sat 2026-11-21 21:10:05 CET". */
 char *format_timestamp(uint64_t realtime_usec, char *buf, size_t size);
 #define FORMAT_TIMESTAMP(usec) format_timestamp((usec), (char[64]) {}, 64)
-char *format_minute(uint64_t realtime_usec, char *buf, size_t size);
-#define FORMAT_MINUTE(usec) format_minute((usec), (char[32]) {}, 32)
 
 /* "21:10:05", local time. */
 char *format_time_of_day(uint64_t realtime_usec, char *buf, size_t size);
@@ -55,3 +53,7 @@ int parse_count(const char *s, uint64_t *ret);
 
 /* The one of the NULL-terminated words that was probably meant, or NULL if none is near. */
 const char *text_nearest(const char *word, const char *const *words);
+
+/* The words of a variable like EDITOR or PAGER: "code --wait" is a program with an option. No shell: what else stands in
+ * it is meant as it is. NULL if there are none; free with strv_free(). */
+int text_split(const char *s, char ***ret);

@@ -191,10 +191,11 @@ int verb_mark(Client *c, int argc, char *argv[]) {
         if (r != EXIT_SUCCESS)
                 return r;
         r = active_request(c, "Mark", &error, &path, &m);
+        /* What is marked happened before the way to the daemon, which can be long on the one CPU of a busy machine.
+         * Another machine has another clock. */
         if (r >= 0)
-                /* What is marked happened before the way to the daemon, which can be long on the one CPU of
-                 * a busy machine. */
-                r = sd_bus_message_append(m, "sa{sv}", argv[1], 1, "time", "t", c->begin_usec);
+                r = c->host ? sd_bus_message_append(m, "sa{sv}", argv[1], 0) :
+                              sd_bus_message_append(m, "sa{sv}", argv[1], 1, "time", "t", c->begin_usec);
         if (r >= 0)
                 r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
         if (r >= 0)

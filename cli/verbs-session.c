@@ -4,6 +4,7 @@
 
 #include "follow.h"
 #include "names.h"
+#include "pager.h"
 #include "session-page.h"
 #include "text.h"
 #include "verbs.h"
@@ -208,6 +209,7 @@ static int print_list(const Client *c, const SessionList *l) {
                 { "LOST", true }, { "SIZE", true }, { "ARCHIVE" },
         };
         _cleanup_table_ Table t = { .columns = columns, .n_columns = ELEMENTS(columns) };
+        uint64_t now_usec = now_realtime_usec();
 
         for (size_t i = 0; i < l->n_views; i++) {
                 const SessionView *v = l->views[i];
@@ -216,7 +218,7 @@ static int print_list(const Client *c, const SessionList *l) {
                 table_add(&t, STYLE_NONE, "%" PRIu32, v->id);
                 table_add(&t, session_state_style(v), "%s", v->state);
                 table_add(&t, STYLE_NONE, "%s", isempty(v->driver) ? "-" : v->driver);
-                table_add(&t, STYLE_NONE, "%s", v->start_usec > 0 ? FORMAT_MINUTE(v->start_usec) : "-");
+                table_add(&t, STYLE_NONE, "%s", v->start_usec > 0 ? FORMAT_RELATIVE(v->start_usec, now_usec) : "-");
                 table_add(&t, STYLE_NONE, "%" PRIu64, v->events);
                 table_add(&t, v->lost_events > 0 ? STYLE_BAD : STYLE_NONE, "%" PRIu64, v->lost_events);
                 table_add(&t, STYLE_NONE, "%s", FORMAT_BYTES(size_bytes));
@@ -233,6 +235,7 @@ int verb_list(Client *c, int argc, char *argv[]) {
         r = session_list_get(c, false, &error, &l);
         if (r < 0)
                 return client_fail_bus(c, r, &error);
+        pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_list_json(c, &l);
         else if (l.n_views == 0)

@@ -4,6 +4,7 @@
  * or decides whether to send it. */
 
 #include "archive-view.h"
+#include "pager.h"
 #include "session-page.h"
 #include "verbs.h"
 
@@ -16,6 +17,10 @@ static int get_archive(const Client *c, const char *path, const SessionView *v, 
 
         if (isempty(v->archive))
                 return 0;
+        if (c->host) {
+                client_say(c, "What the archive tells is shown on %s only.", c->host);
+                return 0;
+        }
         r = client_open_archive(c, path, &error, &name, &fd);
         if (r >= 0)
                 r = archive_view_read(fd, ret);
@@ -62,6 +67,7 @@ int verb_show(Client *c, int argc, char *argv[]) {
         if (r < 0)
                 return client_fail_session(c, argv[1], r, &error);
         has_archive = get_archive(c, path, v, &archive) > 0;
+        pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_json(c, v, has_archive ? &archive : NULL);
         else

@@ -204,3 +204,124 @@ Test(ctl, describe_refused_after_editing) {
         assert_session(f, SESSION, "Description", "before");
         daemon_stop(f);
 }
+
+/* A pager that keeps what it gets and what it was told, besides showing it. */
+static void set_pager(Fixture *f, const char *variable) {
+        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "pager"), *value = NULL;
+
+        cr_assert_gt(asprintf(&text, "#!/bin/sh\necho \"$*|$LESS|$LESSSECURE\" >%s/told\ntee %s/paged\n",
+                                      f->machine.tree.root, f->machine.tree.root), 0);
+        fake_file(&f->machine.tree, "pager", text);
+        cr_assert_eq(chmod(path, 0755), 0);
+        cr_assert_gt(asprintf(&value, "%s -x  -y", path), 0);
+        cr_assert_eq(unsetenv("SYSTEMD_PAGER"), 0);
+        cr_assert_eq(unsetenv("SYSTEMD_LESS"), 0);
+        cr_assert_eq(unsetenv("LESS"), 0);
+        cr_assert_eq(setenv("PAGER", "/bin/false", 1), 0);
+        cr_assert_eq(setenv(variable, value, 1), 0);
+}
+
+Test(ctl, pager) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl paged = {}, plain = {}, no_pager = {}, cat = {}, short_page = {};
+        _cleanup_free_ char *text = NULL, *told = NULL;
+
+        daemon_start(f);
+        seal(f);
+        set_pager(f, "SYSTEMD_PAGER");
+        paged = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&paged);
+        assert_ended(&paged, 0);
+        text = fake_read(&f->machine.tree, "paged");
+        assert_contains(text, "STARTED");
+        assert_contains(text, "just now");
+        assert_contains(paged.out, "STARTED");
+        told = fake_read(&f->machine.tree, "told");
+        cr_assert_str_eq(told, "-x -y|FRSXMK|1\n");
+        /* What fits 80 columns is not wider because of it. */
+        for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+                cr_assert_leq(strcspn(line, "\n"), 80 + strlen("\033[1;32m\033[0m") * 8);
+
+        fake_remove(&f->machine.tree, "paged");
+        plain = CTL(f, "list");
+        assert_contains(plain.out, "STARTED");
+        no_pager = CTL_BEGIN_ON_TERMINAL(f, "list", "--no-pager");
+        ctl_end(&no_pager);
+        assert_contains(no_pager.out, "STARTED");
+        short_page = CTL_BEGIN_ON_TERMINAL(f, "status");
+        ctl_end(&short_page);
+        cr_assert_eq(setenv("SYSTEMD_PAGER", "", 1), 0);
+        cat = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&cat);
+        assert_contains(cat.out, "STARTED");
+        cr_assert_not(machine_has(&f->machine, "paged"));
+
+        set_pager(f, "PAGER");
+        ctl_done(&cat);
+        cat = CTL_BEGIN_ON_TERMINAL(f, "show", "1");
+        ctl_end(&cat);
+        assert_ended(&cat, 0);
+        cr_assert(machine_has(&f->machine, "paged"));
+        daemon_stop(f);
+}
+
+/* One that is left before it has seen all of it. */
+Test(ctl, pager_that_is_left) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl ctl = {};
+
+        daemon_start(f);
+        seal(f);
+        cr_assert_eq(setenv("SYSTEMD_PAGER", "true", 1), 0);
+        ctl = CTL_BEGIN_ON_TERMINAL(f, "show", "1");
+        ctl_end(&ctl);
+        assert_ended(&ctl, 0);
+        cr_assert_str_eq(ctl.out, "");
+        daemon_stop(f);
+}
+
+/* An ssh that goes nowhere: the other machine's bus is this one. */
+static void set_ssh(Fixture *f) {
+        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "bin/ssh"), *folders = NULL;
+
+        cr_assert_gt(asprintf(&text, "#!/bin/sh\necho \"$*\" >%s/told\nexec systemd-stdio-bridge --bus-path=\"%s\"\n",
+                                      f->machine.tree.root, f->address), 0);
+        fake_file(&f->machine.tree, "bin/ssh", text);
+        cr_assert_eq(chmod(path, 0755), 0);
+        cr_assert_gt(asprintf(&folders, "%s/bin:%s", f->machine.tree.root, getenv("PATH")), 0);
+        cr_assert_eq(setenv("PATH", folders, 1), 0);
+        cr_assert_eq(unsetenv("DBUS_SYSTEM_BUS_ADDRESS"), 0);
+}
+
+Test(ctl, other_host) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl start = {}, mark = {}, stop = {}, list = {}, show = {}, export = {}, run = {};
+        _cleanup_free_ char *told = NULL;
+
+        daemon_start(f);
+        set_ssh(f);
+        start = CTL(f, "-H", "user@lab", "start");
+        assert_ended(&start, 0);
+        assert_session(f, SESSION, "State", "capturing");
+        told = fake_read(&f->machine.tree, "told");
+        assert_contains(told, "lab");
+        assert_contains(told, "user");
+        mark = CTL(f, "--host=lab", "mark", "there");
+        assert_ended(&mark, 0);
+        stop = CTL(f, "--host=lab", "stop", "--wait");
+        assert_ended(&stop, 0);
+        list = CTL(f, "list", "-H", "lab");
+        assert_ended(&list, 0);
+        assert_contains(list.out, "sealed");
+        show = CTL(f, "-H", "lab", "show", "1");
+        assert_ended(&show, 0);
+        assert_contains(show.out, " there\n");
+
+        /* What cannot be done from here is said before anything is asked. */
+        export = CTL(f, "-H", "lab", "export", "1");
+        assert_ended(&export, 2);
+        assert_contains(export.err, "ssh HOST mmiotracectl export");
+        run = CTL(f, "-H", "lab", "run", "true");
+        assert_ended(&run, 2);
+        daemon_stop(f);
+}
