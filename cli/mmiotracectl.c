@@ -25,6 +25,8 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           with it; exits as the command does\n"
               "  mark TEXT                Write into the log what is being done\n"
               "  stop                     End the session and restore the machine\n"
+              "  recover                  Put the machine back, whoever left it in mmiotrace; what\n"
+              "                           its buffer still holds becomes a session\n"
               "  list                     List all sessions\n"
               "  show ID                  Show everything about a session: also all of its marks,\n"
               "                           the places of loss, and what its archive holds\n"
@@ -113,6 +115,7 @@ static const Verb verbs[] = {
           .local = "the command would run here, and the capture there. Run mmiotracectl there: ssh HOST mmiotracectl run …" },
         { "mark", 1, 1, "one text, in quotes", .asks = true, .run = verb_mark },
         { "stop", 0, 0, NULL, .asks = true, .run = verb_stop },
+        { "recover", 0, 0, NULL, .asks = true, .run = verb_recover },
         { "list", 0, 0, NULL, .run = verb_list },
         { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },

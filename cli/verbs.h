@@ -17,6 +17,7 @@ int verb_list(Client *c, int argc, char *argv[]);
 int verb_describe(Client *c, int argc, char *argv[]);
 int verb_export(Client *c, int argc, char *argv[]);
 
+int verb_recover(Client *c, int argc, char *argv[]);
 int verb_remove(Client *c, int argc, char *argv[]);
 int verb_seal(Client *c, int argc, char *argv[]);
 int verb_protect(Client *c, int argc, char *argv[]);

@@ -19,6 +19,7 @@ typedef enum WaitingFor {
         WAITING_FOR_START,
         WAITING_FOR_STOP,
         WAITING_FOR_REMOVAL,
+        WAITING_FOR_RECOVERY,   /* session_id is 0 */
 } WaitingFor;
 
 typedef struct Waiting {
@@ -46,51 +47,65 @@ Auth *bus_auth(Bus *bus) {
         return bus->auth;
 }
 
-static int wait_for(Bus *bus, const Session *s, sd_bus_message *m, WaitingFor event) {
+static int wait_for(Bus *bus, unsigned session_id, sd_bus_message *m, WaitingFor event) {
         if (bus->n_waiting == WAITING_MAX)
                 return -ENOBUFS;
-        bus->waiting[bus->n_waiting++] = (Waiting) { s->id, event, sd_bus_message_ref(m) };
+        bus->waiting[bus->n_waiting++] = (Waiting) { session_id, event, sd_bus_message_ref(m) };
         return 1;
 }
 
+static int fail_waiting(sd_bus_error *ret_error) {
+        return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+}
+
 int bus_answer_when_started(Bus *bus, Session *s, sd_bus_message *m) {
-        return wait_for(bus, s, m, WAITING_FOR_START);
+        return wait_for(bus, s->id, m, WAITING_FOR_START);
 }
 
 int bus_answer_when_stopped(Bus *bus, Session *s, sd_bus_message *m) {
-        return wait_for(bus, s, m, WAITING_FOR_STOP);
+        return wait_for(bus, s->id, m, WAITING_FOR_STOP);
 }
 
 int bus_answer_when_removed(Bus *bus, Session *s, sd_bus_message *m) {
-        return wait_for(bus, s, m, WAITING_FOR_REMOVAL);
+        return wait_for(bus, s->id, m, WAITING_FOR_REMOVAL);
+}
+
+/* The next call that waits for that, or NULL. The message is the caller's. */
+static sd_bus_message *take_waiting(Bus *bus, unsigned session_id, WaitingFor event) {
+        for (size_t i = 0; i < bus->n_waiting; i++) {
+                sd_bus_message *m = bus->waiting[i].message;
+
+                if (bus->waiting[i].session_id != session_id || bus->waiting[i].event != event)
+                        continue;
+                bus->n_waiting--;
+                memmove(bus->waiting + i, bus->waiting + i + 1, (bus->n_waiting - i) * sizeof(Waiting));
+                return m;
+        }
+        return NULL;
+}
+
+static void answer_error(sd_bus_message *m, const Error *error) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        (void) bus_error_from(&e, -EIO, error);
+        (void) sd_bus_reply_method_error(m, &e);
+        sd_bus_error_free(&e);
 }
 
 static void answer(Bus *bus, unsigned session_id, WaitingFor event, const Error *error) {
         _cleanup_free_ char *path = NULL;
+        sd_bus_message *m;
 
         if (bus_path_new(BUS_PATH_SESSION, session_id, &path) < 0)
                 return;
-        for (size_t i = 0; i < bus->n_waiting;) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-                const Waiting *w = bus->waiting + i;
-
-                if (w->session_id != session_id || w->event != event) {
-                        i++;
-                        continue;
-                }
-                m = w->message;
-                bus->n_waiting--;
-                memmove(bus->waiting + i, bus->waiting + i + 1, (bus->n_waiting - i) * sizeof(Waiting));
-                if (error) {
-                        sd_bus_error e = SD_BUS_ERROR_NULL;
-
-                        (void) bus_error_from(&e, -EIO, error);
-                        (void) sd_bus_reply_method_error(m, &e);
-                        sd_bus_error_free(&e);
-                } else if (event == WAITING_FOR_START)
+        while ((m = take_waiting(bus, session_id, event))) {
+                if (error)
+                        answer_error(m, error);
+                else if (event == WAITING_FOR_START)
                         (void) sd_bus_reply_method_return(m, "o", path);
                 else
                         (void) sd_bus_reply_method_return(m, NULL);
+                sd_bus_message_unref(m);
         }
 }
 
@@ -163,6 +178,33 @@ static void on_removed(unsigned session_id, const Error *error, void *userdata) 
         answer(userdata, session_id, WAITING_FOR_REMOVAL, error);
 }
 
+static int reply_recovered(sd_bus_message *m, const Session *s, char *const *done) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = s ? session_bus_path(s, &path) : 0;
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "o", path ?: "/");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, (char **) done);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static void on_recovered(Session *s, char *const *done, const Error *error, void *userdata) {
+        sd_bus_message *m;
+
+        while ((m = take_waiting(userdata, 0, WAITING_FOR_RECOVERY))) {
+                if (error)
+                        answer_error(m, error);
+                else
+                        (void) reply_recovered(m, s, done);
+                sd_bus_message_unref(m);
+        }
+}
+
 static void on_job_added(Job *job, void *userdata) {
         _cleanup_free_ char *path = NULL;
         Bus *bus = userdata;
@@ -217,7 +259,7 @@ static int start(Bus *bus, sd_bus_message *m, SessionOptions *options, uid_t uid
         int r;
 
         if (bus->n_waiting == WAITING_MAX)
-                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+                return fail_waiting(ret_error);
         if (options->buffer_bytes == 0 && options->n_expected == 0)
                 options->buffer_bytes = bus->manager->context->config.buffer_bytes;
         r = manager_start_session(bus->manager, options, uid, &s, &error);
@@ -282,6 +324,27 @@ static int method_mark(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         Bus *bus = userdata;
 
         return session_bus_mark(bus, bus->manager->active, m, ret_error);
+}
+
+static int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_error_ Error error = {};
+        Bus *bus = userdata;
+        uid_t uid;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check(bus->auth, m, AUTH_MANAGE, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = auth_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        if (bus->n_waiting == WAITING_MAX)
+                return fail_waiting(ret_error);
+        r = leftovers_recover(bus->manager, uid, &error);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : wait_for(bus, 0, m, WAITING_FOR_RECOVERY);
 }
 
 static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -358,6 +421,8 @@ static const sd_bus_vtable manager_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,
                         SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Recover", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session, "as", done),
+                        method_recover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("ao", sessions),
                         method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Arm", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("as", notes), boot_bus_arm,
@@ -399,6 +464,7 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
                 .started = on_started,
                 .stopped = on_stopped,
                 .removed = on_removed,
+                .recovered = on_recovered,
                 .job_added = on_job_added,
                 .job_changed = on_job_changed,
                 .job_removed = on_job_removed,

@@ -7,12 +7,10 @@
 #include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
-#include "steps.h"
 #include "submission.h"
 #include "undo.h"
 
 #define LAST_ID_FILE "last-id"
-#define RETRY_USEC (5 * USEC_PER_SEC)
 
 static int open_folder(int dir_fd, const char *path, int *ret) {
         int fd;
@@ -26,6 +24,43 @@ static int open_folder(int dir_fd, const char *path, int *ret) {
         return 0;
 }
 
+/* Until somebody listens. */
+static void on_session(Session *session, void *userdata) {
+}
+
+static void on_session_result(Session *session, const Error *error, void *userdata) {
+}
+
+static void on_removed(unsigned session_id, const Error *error, void *userdata) {
+}
+
+static void on_recovered(Session *session, char *const *done, const Error *error, void *userdata) {
+}
+
+static void on_job(Job *job, void *userdata) {
+}
+
+static void on_job_removed(Job *job, const char *result, const char *detail, void *userdata) {
+}
+
+static int on_load_module(Session *session, const char *module, void *userdata) {
+        return -EOPNOTSUPP;
+}
+
+static const ManagerHooks nobody = {
+        .session_added = on_session,
+        .session_changed = on_session,
+        .session_removed = on_session,
+        .started = on_session_result,
+        .stopped = on_session_result,
+        .removed = on_removed,
+        .recovered = on_recovered,
+        .job_added = on_job,
+        .job_changed = on_job,
+        .job_removed = on_job_removed,
+        .load_module = on_load_module,
+};
+
 int manager_new(const Context *context, sd_event *event, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_close_ int state_fd = -EBADF;
@@ -35,6 +70,7 @@ int manager_new(const Context *context, sd_event *event, Manager **ret) {
         if (!m)
                 return -ENOMEM;
         m->context = context;
+        m->hooks = nobody;
         m->sessions_fd = m->runtime_fd = -EBADF;
         m->event = sd_event_ref(event);
 
@@ -67,7 +103,7 @@ Manager *manager_free(Manager *m) {
         free(m->jobs);
         free(m->sessions);
         free(m->removals);
-        worker_free(m->restorer);
+        leftovers_done(&m->leftovers);
         worker_free(m->arm.worker);
         next_boot_done(&m->arm.boot);
         strv_free(m->arm.notes);
@@ -226,74 +262,10 @@ int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner
                 return error_set(error, ERROR_ALREADY_RUNNING,
                                 "Session %u is %s, and the kernel can trace for one at a time; end it with "
                                 "\"mmiotracectl stop\".", m->active->id, session_state_to_string(m->active->state));
-        if (m->restorer)
+        if (m->leftovers.restorer)
                 return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
                                 "try again in a few seconds.");
         return manager_begin_session(m, options, owner_uid, ret, error);
-}
-
-static int restore_leftovers(FILE *out, void *userdata) {
-        const Manager *m = userdata;
-
-        return step_restore(out, &(StepRequest) {
-                        .context = m->context,
-                        .boot_id = m->boot_id,
-                        .runtime_fd = m->runtime_fd,
-                        .session_fd = -EBADF,
-                });
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        manager_restore_leftovers(userdata);
-        return 0;
-}
-
-static void on_restorer_line(const char *key, const char *value, void *userdata) {
-        if (streq(key, "DONE"))
-                (void) sd_journal_send("MESSAGE=What an earlier session left is undone: %s", value, "PRIORITY=5",
-                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
-        else if (streq(key, "DROPPED"))
-                manager_log_dropped_journal();
-}
-
-void manager_log_dropped_journal(void) {
-        (void) sd_journal_send("MESSAGE=The undo journal of an earlier boot is dropped: the settings in it ended with that boot",
-                        "PRIORITY=5", "MESSAGE_ID=" MESSAGE_JOURNAL_DROPPED, NULL);
-}
-
-static void on_leftovers_restored(const Error *error, void *userdata) {
-        Manager *m = userdata;
-
-        m->restorer = worker_free(m->restorer);
-        if (error) {
-                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left, trying again: %s",
-                                strempty(error->text), "PRIORITY=3", NULL);
-                /* One shot: each attempt sets the next one up. */
-                (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
-        }
-        manager_check_quit(m);
-}
-
-void manager_restore_leftovers(Manager *m) {
-        int r;
-
-        if (m->active || m->restorer || !undo_exists(m->runtime_fd))
-                return;
-        r = worker_start(m->event,
-                        &(WorkerSpec) {
-                                .name = "restore",
-                                .run = restore_leftovers,
-                                .arg = m,
-                                .keep_fds = &m->runtime_fd,
-                                .n_keep_fds = 1,
-                                .line = on_restorer_line,
-                                .done = on_leftovers_restored,
-                                .userdata = m,
-                        },
-                        &m->restorer);
-        if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r), "PRIORITY=3",
-                                NULL);
 }
 
 static int load_sessions(Manager *m) {
@@ -364,7 +336,7 @@ int manager_load(Manager *m) {
                 m->hooks.session_changed(m->active, m->hooks.userdata);
         fd_store_done(&m->fd_store);
         manager_take_up_boot(m);
-        manager_restore_leftovers(m);
+        leftovers_undo(m);
         vacuum_tidy(m);
         return 0;
 }
@@ -383,12 +355,12 @@ void manager_check_quit(Manager *m) {
         switch (m->quitting) {
         case QUIT_STOP:
                 /* Nobody has to wait for xz when the machine is to go down: the next daemon seals. */
-                quiet = !m->active && !m->restorer;
+                quiet = !m->active && !m->leftovers.restorer;
                 break;
         case QUIT_HAND_OVER:
                 /* Arming and restoring are not cut in two, and capturing goes on. */
                 quiet = (!m->active || m->active->state == SESSION_CAPTURING || m->active->state == SESSION_DRAINING) &&
-                        !m->restorer;
+                        !m->leftovers.restorer;
                 break;
         default:
                 return;

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "fd-store.h"
 #include "job.h"
+#include "leftovers.h"
 #include "next-boot.h"
 #include "removal.h"
 #include "session.h"
@@ -18,6 +19,8 @@ typedef struct ManagerHooks {
         void (*session_removed)(Session *session, void *userdata);
         void (*started)(Session *session, const Error *error, void *userdata);  /* error NULL: it is capturing */
         void (*stopped)(Session *session, const Error *error, void *userdata);  /* error NULL: all is as before */
+        /* What the call for it came to: session, or NULL, has what was in the ring; done a sentence for each thing. */
+        void (*recovered)(Session *session, char *const *done, const Error *error, void *userdata);
         void (*removed)(unsigned session_id, const Error *error, void *userdata); /* error NULL: with all its files */
         void (*job_added)(Job *job, void *userdata);
         void (*job_changed)(Job *job, void *userdata);
@@ -57,7 +60,7 @@ struct Manager {
         Vacuum *vacuum;
         char *armed;            /* the driver that a session at the next boot is for; NULL: none is armed */
         Arm arm;                /* while one is being armed */
-        Worker *restorer;       /* undoes what a dead daemon left, when no session of it was found */
+        Leftovers leftovers;
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {
                 QUIT_NOT,
@@ -70,7 +73,8 @@ int manager_new(const Context *context, sd_event *event, Manager **ret);
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free)
 
-/* Takes up what an earlier daemon left, on disk and in the kernel. Call it once the hooks are set. */
+/* Takes up what an earlier daemon left, on disk and in the kernel. Call it once the hooks are set; without, nobody hears of
+ * anything. */
 int manager_load(Manager *manager);
 
 /* The hook "started" answers later. */
@@ -92,10 +96,6 @@ void manager_unlink_job(Manager *manager, Job *job);
 void manager_announce_session(Manager *manager, Session *session);
 /* The session no longer stands in the way of another. */
 void manager_release_active(Manager *manager, Session *session);
-
-/* Undoes what the journal says, if there is one and no session is behind it; goes on trying. */
-void manager_restore_leftovers(Manager *manager);
-void manager_log_dropped_journal(void);
 
 /* Removes a session and its files. */
 void manager_drop_session(Manager *manager, Session *session);

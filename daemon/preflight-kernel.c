@@ -61,8 +61,8 @@ static void check_current(const Preflight *p) {
                 findings_block_error(p->findings, "tracer", false, &error);
         } else if (streq(current, "mmiotrace"))
                 findings_block(p->findings, "tracer", ERROR_TRACER_BUSY, false,
-                               "mmiotrace is already on, started by somebody else\nsave what they need, then "
-                               "\"echo nop > /sys/kernel/tracing/current_tracer\" ends it and brings the CPUs back");
+                               "mmiotrace is already on, started by somebody else\n\"mmiotracectl recover\" saves what it has "
+                               "recorded, ends it and brings the CPUs back");
         else if (!streq(current, "nop"))
                 findings_block(p->findings, "tracer", ERROR_TRACER_BUSY, true,
                                "The tracer \"%s\" is in use, and changing it would wipe its data\nend it with "

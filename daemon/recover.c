@@ -69,19 +69,6 @@ static bool unit_is_being_stopped(void) {
         return question.stopping;
 }
 
-/* Nobody listens. */
-static void on_session(Session *session, void *userdata) {
-}
-
-static void on_session_result(Session *session, const Error *error, void *userdata) {
-}
-
-static void on_job_event(Job *job, void *userdata) {
-}
-
-static void on_job_removed(Job *job, const char *result, const char *detail, void *userdata) {
-}
-
 /* As a daemon does that is told to stop as soon as it has come up. */
 static int end_session(const Context *context) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -99,16 +86,6 @@ static int end_session(const Context *context) {
                 r = manager_new(context, event, &m);
         if (r < 0)
                 return r;
-        m->hooks = (ManagerHooks) {
-                .session_added = on_session,
-                .session_changed = on_session,
-                .session_removed = on_session,
-                .started = on_session_result,
-                .stopped = on_session_result,
-                .job_added = on_job_event,
-                .job_changed = on_job_event,
-                .job_removed = on_job_removed,
-        };
         m->quitting = QUIT_STOP;
         r = manager_load(m);
         if (r < 0)

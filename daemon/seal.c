@@ -500,23 +500,29 @@ static int finish(const Folders *folders) {
 /* Where the drain could not go on, or the disk has not kept what it was given, the kernel has counted it all the same. */
 static uint64_t count_unsaved(struct json_object *session, const TraceTotals *totals, char ***warnings) {
         uint64_t n_events = json_get_u64(session, "events"), n_saved = totals->n_events + totals->n_other;
-        bool damaged = totals->n_damaged_segments > 0;
+        uint64_t n_missing = n_events > n_saved ? n_events - n_saved : 0;
+        const char *result = json_get_string(session, "result");
         _cleanup_free_ char *text = NULL;
         int r;
 
-        if (damaged)
+        if (totals->n_damaged_segments > 0) {
                 add_warning("Segments of the capture, compressed while the session ran, are damaged on disk: what stood in them "
                             "behind the damage is missing in the log.", warnings);
-        if ((!damaged && !streq(json_get_string(session, "result"), "drain-failed")) || n_events <= n_saved)
+                r = asprintf(&text, "%" PRIu64 " events that the kernel recorded are missing because of that.", n_missing);
+        } else if (streq(result, "drain-failed"))
+                r = asprintf(&text, "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at "
+                             "the end of the log.", n_missing);
+        else if (streq(result, "interrupted") && !json_get_bool(session, "adopt"))
+                r = asprintf(&text, "%" PRIu64 " events that the kernel recorded are missing: they were on their way to the disk "
+                             "when the session was interrupted.", n_missing);
+        else
+                /* Of one that another program began, that may have read them. */
                 return 0;
-        r = asprintf(&text, damaged ? "%" PRIu64 " events that the kernel recorded are missing because of that." :
-                        "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at the end "
-                        "of the log.", n_events - n_saved);
+        if (n_missing > 0 && r >= 0)
+                add_warning(text, warnings);
         if (r < 0)
                 text = NULL;
-        if (text)
-                add_warning(text, warnings);
-        return n_events - n_saved;
+        return n_missing;
 }
 
 static int seal(unsigned level, Error *error) {

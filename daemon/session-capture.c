@@ -22,10 +22,13 @@
 /* Killed by whom? By the kernel for want of memory, or by a person: not again and again. */
 #define WORKER_DEATHS_MAX 16
 
+#define ADOPTED "Another program had left mmiotrace on."
+
 static void on_step_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
         uint64_t number;
 
+        /* One that was taken up has come so far before. */
         if (streq(key, "STATE") && streq(value, "arming") && s->state == SESSION_CHECKING) {
                 session_set_state(s, SESSION_ARMING);
                 manager_announce_session(s->manager, s);
@@ -40,7 +43,9 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
         else if (streq(key, "DEVICE")) {
                 if (!strv_contains(s->devices, value))
                         (void) strv_extend(&s->devices, value);
-        } else if (streq(key, "ONLINE"))
+        } else if (streq(key, "CLOCK"))
+                session_replace(&s->trace_clock, value);
+        else if (streq(key, "ONLINE"))
                 session_replace(&s->online, value);
         else if (streq(key, "OFFLINE"))
                 session_replace(&s->offline, value);
@@ -48,11 +53,12 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 session_replace(&s->archive_name, value);
         else if (streq(key, "WARNING"))
                 session_warn(s, value);
-        else if (streq(key, "DONE"))
+        else if (streq(key, "DONE")) {
+                leftovers_note(s->manager, value);
                 (void) sd_journal_send("MESSAGE=Session %u: %s", s->id, value, "PRIORITY=6", "MESSAGE_ID=" MESSAGE_RESTORED,
                                 FIELD_SESSION "=%u", s->id, NULL);
-        else if (streq(key, "DROPPED"))
-                manager_log_dropped_journal();
+        } else if (streq(key, "DROPPED"))
+                leftovers_log_dropped_journal();
         else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
                 s->cpu = (unsigned) number;
         else if (streq(key, "BUFFER") && parse_u64(value, &number) >= 0)
@@ -74,6 +80,7 @@ static StepRequest step_request(const Session *s) {
                 .load = s->options.load,
                 .rebind = s->options.rebind,
                 .force = s->options.force,
+                .adopt = s->options.adopt,
                 .caller_address = s->options.caller_address,
                 .buffer_bytes = s->options.buffer_bytes,
                 .n_expected = s->options.n_expected,
@@ -155,8 +162,10 @@ static void on_restored(const Error *error, void *userdata) {
         error_done(&s->start_error);
         session_seal(s);
         if (error)
-                manager_restore_leftovers(s->manager);
+                leftovers_undo(s->manager);
         s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
+        if (s->options.adopt)
+                leftovers_recovered(s->manager, s, error);
         manager_check_quit(s->manager);
 }
 
@@ -378,7 +387,10 @@ static void begin_work(Session *s) {
         Error ignored = {};
 
         s->work_due = false;
-        if (s->stop_wanted) {
+        if (s->options.adopt) {
+                (void) session_interrupt(s, ADOPTED, &ignored);
+                error_done(&ignored);
+        } else if (s->stop_wanted) {
                 fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
                 (void) session_stop(s, &ignored);
                 error_done(&ignored);
@@ -405,7 +417,7 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 break;
         case SESSION_CAPTURING:
                 set_end_timer(s);
-                if (s->work_due)
+                if (s->work_due || s->options.adopt)
                         begin_work(s);
                 else if (s->resumed)
                         bind_again(s);
@@ -530,10 +542,12 @@ static void on_arming_undone(const Error *error, void *userdata) {
         (void) error_set(&told, s->start_error.code, "%s%s%s", strempty(s->start_error.text),
                         error ? " Not all is as before yet, and is tried again: " : "", error ? strempty(error->text) : "");
         if (error)
-                manager_restore_leftovers(m);
+                leftovers_undo(m);
         tell_started(s, &told);
         /* Whoever wanted it stopped meanwhile has what was wanted. */
         m->hooks.stopped(s, error, m->hooks.userdata);
+        if (s->options.adopt)
+                leftovers_recovered(m, NULL, told.code == ERROR_NOT_RUNNING && !error ? NULL : &told);
         /* Of one at boot nobody has been told: so it stays. */
         if (s->options.at_boot)
                 manager_forget_boot(m);
@@ -591,7 +605,8 @@ static void on_room_made(const Error *error, void *userdata) {
         request.removable = removable;
         if (r >= 0)
                 r = s->options.at_boot ? start_step(s, "take-up", step_take_up, &request, on_step_line, on_armed, &s->worker)
-                                       : start_step(s, "arm", step_arm, &request, on_step_line, on_armed, &s->worker);
+                                       : start_step(s, "arm", s->options.adopt ? step_adopt : step_arm, &request, on_step_line,
+                                                       on_armed, &s->worker);
         if (r < 0) {
                 (void) error_set_errno(&failed, ERROR_FAILED, r, "Cannot start the process that arms the tracer");
                 on_armed(&failed, s);

@@ -20,6 +20,7 @@ static const struct {
         { "load", offsetof(SessionOptions, load) },
         { "rebind", offsetof(SessionOptions, rebind) },
         { "force", offsetof(SessionOptions, force) },
+        { "adopt", offsetof(SessionOptions, adopt) },
         { "stacks", offsetof(SessionOptions, stacks) },
         { "keep_raw", offsetof(SessionOptions, keep_raw) },
         { "at_boot", offsetof(SessionOptions, at_boot) },

@@ -9,6 +9,7 @@ typedef struct SessionOptions {
         char *driver;           /* NULL: every driver */
         char *description;
         bool load, rebind;
+        bool adopt;             /* not begun by us: take what another program has left in the ring, and end it */
         bool force;             /* begin also with those blockers that somebody may insist on */
         uint64_t buffer_bytes;  /* 0: from n_expected, else a default that fits the memory */
         uint64_t n_expected;    /* events; 0: not known */

@@ -47,6 +47,7 @@ static const struct {
         { "pci_driver", offsetof(Session, pci_driver) },
         { "driver_version", offsetof(Session, driver_version) },
         { "source", offsetof(Session, source) },
+        { "trace_clock", offsetof(Session, trace_clock) },
         { "cpus_online", offsetof(Session, online) },
         { "cpus_offline", offsetof(Session, offline) },
         { "seal_error", offsetof(Session, seal_error.text) },

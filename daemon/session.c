@@ -189,6 +189,7 @@ Session *session_free(Session *s) {
         strv_free(s->devices);
         strv_free(s->warnings);
         free(s->source);
+        free(s->trace_clock);
         free(s->online);
         free(s->offline);
         free(s->archive);
@@ -321,6 +322,10 @@ void session_resume(Session *s) {
                 session_begin_draining(s);
                 return;
         }
+        /* Nothing was taken yet, and nothing changed that would have to be undone. */
+        if (s == s->manager->active && s->state == SESSION_ARMING && s->options.adopt &&
+            streq_ptr(s->boot_id, s->manager->boot_id) && session_start(s, NULL) >= 0)
+                return;
         if (!streq_ptr(s->boot_id, s->manager->boot_id)) {
                 session_set_result(s, RESULT_INTERRUPTED, "The machine went down during the session.");
                 session_set_state(s, SESSION_INTERRUPTED);

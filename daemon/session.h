@@ -77,6 +77,7 @@ typedef struct Session {
         char *source;           /* "raw" or "text", for as long as it lasts; NULL: not chosen yet */
         unsigned cpu;           /* the one that records */
         char *online, *offline; /* CPU lists: after arming, and taken down by it */
+        char *trace_clock;      /* of the times in the log; NULL: "mono" */
         uint64_t buffer_bytes;
         uint64_t arm_monotonic_usec;    /* when it was asked for: before anything was changed */
         uint64_t start_realtime_usec, start_monotonic_usec;

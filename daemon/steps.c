@@ -182,6 +182,17 @@ static int choose_source(const StepRequest *q, FILE *out, Error *error) {
         return 0;
 }
 
+static void send_armed(FILE *out, const TracerArmed *armed) {
+        worker_send(out, "CPU", "%u", armed->cpu);
+        worker_send(out, "ONLINE", "%s", armed->online);
+        worker_send(out, "OFFLINE", "%s", strempty(armed->offline));
+        worker_send(out, "BUFFER", "%" PRIu64, armed->buffer_bytes);
+        if (armed->clock)
+                worker_send(out, "CLOCK", "%s", armed->clock);
+        STRV_FOREACH(warning, armed->warnings)
+                worker_send(out, "WARNING", "%s", *warning);
+}
+
 static int arm(const StepRequest *q, FILE *out, Error *error) {
         _cleanup_tracer_armed_ TracerArmed armed = {};
         _cleanup_driver_ Driver *driver = NULL;
@@ -207,12 +218,7 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
                         &(TracerOptions) { q->buffer_bytes, q->n_expected, q->keep_oldest, q->stacks }, &armed, error);
         if (r < 0)
                 return r;
-        worker_send(out, "CPU", "%u", armed.cpu);
-        worker_send(out, "ONLINE", "%s", armed.online);
-        worker_send(out, "OFFLINE", "%s", armed.offline);
-        worker_send(out, "BUFFER", "%" PRIu64, armed.buffer_bytes);
-        STRV_FOREACH(warning, armed.warnings)
-                worker_send(out, "WARNING", "%s", *warning);
+        send_armed(out, &armed);
         return 0;
 }
 
@@ -251,6 +257,33 @@ int step_take_up(FILE *out, void *userdata) {
         int r;
 
         r = take_up(userdata, out, &error);
+        return worker_send_result(out, r, &error);
+}
+
+static int adopt(const StepRequest *q, FILE *out, Error *error) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        int r;
+
+        r = tracer_adopt(q->context, &armed, error);
+        if (r < 0)
+                return r;
+        r = report_driver(out, q, NULL, error);
+        if (r < 0)
+                return r;
+        r = choose_source(q, out, error);
+        if (r < 0)
+                return r;
+        /* With the state this is on file: the session can be taken up from there. */
+        send_armed(out, &armed);
+        worker_send(out, "STATE", "arming");
+        return tracer_note_recording(q->runtime_fd, q->boot_id, error);
+}
+
+int step_adopt(FILE *out, void *userdata) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = adopt(userdata, out, &error);
         return worker_send_result(out, r, &error);
 }
 
@@ -458,6 +491,18 @@ static int save_kernel_log(const StepRequest *q, uint64_t from_usec, const Drive
         });
 }
 
+static int restore(const StepRequest *q, char ***done, Error *error) {
+        int r;
+
+        r = q->adopt ? undo_add(q->runtime_fd, q->boot_id, UNDO_TRACER, NULL, NULL) : 0;
+        if (r < 0)
+                return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot write the undo journal");
+        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, done, error);
+        if (r >= 0 && q->adopt)
+                (void) tracer_bring_cpus_online(q->context, done);
+        return r;
+}
+
 int step_restore(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         _cleanup_error_ Error error = {}, ignored = {};
@@ -465,7 +510,7 @@ int step_restore(FILE *out, void *userdata) {
         _cleanup_strv_ char **done = NULL;
         int r;
 
-        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, &done, &error);
+        r = restore(q, &done, &error);
         STRV_FOREACH(sentence, done)
                 worker_send(out, "DONE", "%s", *sentence);
         if (r == TRACER_JOURNAL_DROPPED)

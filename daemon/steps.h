@@ -17,6 +17,7 @@ typedef struct StepRequest {
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind, force;
         bool at_boot;                   /* arm: neither the disk nor the daemon is there yet */
+        bool adopt;                     /* restore: nobody knows what the machine was like before */
         const char *caller_address;     /* where a remote caller comes from; NULL: local, or not known */
         uint64_t buffer_bytes, n_expected; /* 0: default */
         bool keep_oldest;
@@ -44,6 +45,7 @@ typedef struct StepRequest {
  * step_take_up: instead of step_arm, for a session that was armed at boot before the daemon was there: passes on what
  *   that reported, and then describes the machine in the session's own folder. Lines: those, and START_MONOTONIC,
  *   START_REALTIME. Error ProcessDied: there is no report.
+ * step_adopt: the same for what another program has begun; see tracer_adopt(). Lines: the same, and CLOCK.
  * step_bind: gives the devices that were unbound back to their driver.
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
@@ -58,6 +60,7 @@ typedef struct StepRequest {
  * step_post_mortem: collects what is left of a boot that has died with the session. */
 int step_arm(FILE *out, void *request);
 int step_take_up(FILE *out, void *request);
+int step_adopt(FILE *out, void *request);
 int step_bind(FILE *out, void *request);
 int step_look(FILE *out, void *request);
 int step_symbols(FILE *out, void *request);

@@ -109,6 +109,7 @@ static int print_metadata(struct json_object *root, char **ret) {
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
         char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
+        const char *clock = json_get_string(session, "trace_clock");
         int r;
 
         if (!root)
@@ -119,7 +120,7 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
         if (r >= 0)
                 r = json_add(root, "uname", json_object_new_string_len(uname, (int) strcspn(uname, "\n")));
         if (r >= 0)
-                r = json_add_string(root, "trace_clock", "mono");
+                r = json_add_string(root, "trace_clock", isempty(clock) ? "mono" : clock);
         if (r >= 0)
                 r = add_session(root, session);
         if (r >= 0)

@@ -114,6 +114,32 @@ static int undo_cpus(const Undoing *u, const char *list) {
         return result;
 }
 
+int tracer_bring_cpus_online(const Context *context, char ***done) {
+        const Undoing u = { context, now_monotonic_usec() + BUSY_USEC, done, NULL };
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        CpuSet present, now;
+        int r;
+
+        if (asprintf(&path, "%s/devices/system/cpu/present", context->sys_root) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = read_line_at(AT_FDCWD, path, &line);
+        if (r >= 0)
+                r = cpu_set_parse(line, &present);
+        if (r >= 0)
+                r = read_online_cpus(context->sys_root, NULL, &now);
+        for (unsigned i = 0; i < CPUS_MAX && r >= 0; i++) {
+                if (!cpu_set_has(&present, i) || cpu_set_has(&now, i))
+                        continue;
+                r = bring_online(&u, i);
+                /* A boot argument such as nosmt forbids it. */
+                if (r < 0)
+                        r = strv_extendf(done, "CPU %u stays offline: %s.", i, strerrordesc_np(-r));
+        }
+        return r;
+}
+
 static int undo_bind(const Undoing *u, const char *driver, const char *device) {
         _cleanup_free_ char *link = NULL;
         int r;

@@ -110,6 +110,7 @@ int tracer_list(const Context *context, char **ret, Error *error) {
 void tracer_armed_done(TracerArmed *armed) {
         free(armed->online);
         free(armed->offline);
+        free(armed->clock);
         strv_free(armed->warnings);
         *armed = (TracerArmed) {};
 }

@@ -22,6 +22,7 @@ typedef struct TracerArmed {
         char *online;                   /* CPU lists: what is online now, and what the tracer took down */
         char *offline;
         uint64_t buffer_bytes;          /* of the recording CPU's ring */
+        char *clock;                    /* of the times; NULL: "mono" */
         char **warnings;
 } TracerArmed;
 void tracer_armed_done(TracerArmed *armed);
@@ -38,6 +39,17 @@ typedef struct TracerOptions {
  * caller has to tracer_restore(). */
 int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, const TracerOptions *options,
         TracerArmed *ret, Error *error);
+
+/* The same for a capture that another program has begun and left: only looks, as nothing has to be changed. Error
+ * NotRunning: mmiotrace is not on. */
+int tracer_adopt(const Context *context, TracerArmed *ret, Error *error);
+/* Puts into the journal whether it records now, before the end of the drain switches that off. That the tracer is to go off
+ * as well comes into the journal only when everything is on disk: undoing that wipes the ring. */
+int tracer_note_recording(int runtime_fd, const char *boot_id, Error *error);
+
+/* Brings all CPUs online that the kernel permits, with a sentence in done for each that was off. For where it is not known
+ * which were on before. */
+int tracer_bring_cpus_online(const Context *context, char ***done);
 
 /* Undoes what the journal says, and looks whether it is so. What the kernel refuses as busy is tried for up to five
  * seconds. Goes on after a step that fails, and then keeps the journal, so that it can be tried again; what is as it was

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include "json.h"
 #include "undo.h"
 
 #define UNDO_FILE "undo"
+#define LOCK_FILE "lock"
 
 static const char *const kinds[_UNDO_KIND_MAX] = {
         [UNDO_CONTROL] = "control",
@@ -105,13 +105,16 @@ int undo_load(int runtime_fd, const char *boot_id, Undo *ret) {
 }
 
 int undo_lock(int runtime_fd, bool wait, int *ret_fd) {
-        /* The folder itself: opened anew, as a lock belongs to what was opened, which workers inherit. */
-        _cleanup_close_ int fd = openat(runtime_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* Of the process alone (fcntl(2)): a worker that was just forked, and outlives it for a moment, does not have it. */
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int fd = openat(runtime_fd, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
         if (fd < 0)
                 return -errno;
-        while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
-                if (errno != EINTR)
+        while (fcntl(fd, wait ? F_SETLKW : F_SETLK, &lock) < 0)
+                if (errno == EACCES || errno == EAGAIN)
+                        return -EWOULDBLOCK;
+                else if (errno != EINTR)
                         return -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;

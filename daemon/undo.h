@@ -37,7 +37,8 @@ int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *nam
 int undo_load(int runtime_fd, const char *boot_id, Undo *ret);
 
 /* Whoever changes the machine, or undoes that, holds this for as long as it may: the daemon for its life. With wait, waits
- * for the one who holds it; without, -EWOULDBLOCK. It ends with the descriptor, and so with its process. */
+ * for the one who holds it; without, -EWOULDBLOCK. It ends with the descriptor or with the process, and its children
+ * do not have it. */
 int undo_lock(int runtime_fd, bool wait, int *ret_fd);
 
 bool undo_exists(int runtime_fd);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/wait.h>
+
 #include "test-util.h"
 #include "undo.h"
 
@@ -118,13 +120,22 @@ Test(undo, file_is_private_and_no_link) {
         cr_assert_lt(faccessat(test_dir(), "elsewhere", F_OK, 0), 0);
 }
 
-/* One at a time, however it came to its end. */
+/* One at a time, until its process has ended. */
 Test(undo, lock) {
-        int first = -EBADF, second = -EBADF;
+        int first, second, fds[2], status, dir_fd = test_dir();
+        pid_t pid;
+        char byte;
 
-        cr_assert_eq(undo_lock(test_dir(), false, &first), 0);
-        cr_assert_eq(undo_lock(test_dir(), false, &second), -EWOULDBLOCK);
-        safe_close(first);
-        cr_assert_eq(undo_lock(test_dir(), true, &second), 0);
+        cr_assert_eq(pipe(fds), 0);
+        pid = fork();
+        if (pid == 0) {
+                safe_close(fds[0]);
+                _exit(undo_lock(dir_fd, false, &first) < 0 || write(fds[1], "x", 1) != 1 || pause() < 0);
+        }
+        cr_assert_eq(read(fds[0], &byte, 1), 1);
+        cr_assert_eq(undo_lock(dir_fd, false, &second), -EWOULDBLOCK);
+        cr_assert_eq(kill(pid, SIGKILL), 0);
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert_eq(undo_lock(dir_fd, false, &second), 0);
         safe_close(second);
 }

@@ -115,8 +115,8 @@ char *machine_settings(const Machine *m) {
         while ((entry = fts_read(fts))) {
                 const char *path = entry->fts_path + skip;
 
-                /* What was said there is no setting. */
-                if (entry->fts_info == FTS_F && !streq(path, "tracing/trace_marker")) {
+                /* What was said there is no setting, and what is locked there neither. */
+                if (entry->fts_info == FTS_F && !streq(path, "tracing/trace_marker") && !streq(path, "run/lock")) {
                         _cleanup_free_ char *text = machine_read(m, path);
 
                         fprintf(f, "%s=%s\n", path, streq(path,

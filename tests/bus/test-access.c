@@ -48,6 +48,7 @@ static const struct {
         { BUS_INTERFACE_MANAGER, "Submit", BUS_PATH, "oa{sv}", AUTH_SUBMIT, false },
         { BUS_INTERFACE_JOB, "Cancel", BUS_PATH_JOB "/_1", "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Remove", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
+        { BUS_INTERFACE_MANAGER, "Recover", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Stop", BUS_PATH, "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Stop", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
 };

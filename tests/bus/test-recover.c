@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is done without the daemon, when that is gone for good. */
+/* What is done without the daemon, when that is gone for good, and what the daemon does by request. */
 
-#include "fixture.h"
+#include "ctl.h"
 
 static Fixture fixture;
 
@@ -57,6 +57,24 @@ Test(recover, session_of_a_dead_daemon) {
         daemon_stop(f);
 }
 
+/* What the pipes held is lost with the service manager's copies of them, and told. */
+Test(recover, what_was_on_its_way) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *warnings = NULL;
+
+        session = capture_and_die(f);
+        machine_record(&f->machine);
+        fake_file(&f->machine.tree, "tracing/per_cpu/cpu0/stats", "entries: 0\noverrun: 0\ncommit overrun: 0\nbytes: 0\n"
+                        "dropped events: 0\nread events: 4400\n");
+        cr_assert_eq(daemon_recover(f), 0);
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "LostEvents"), 4400 - SAMPLE_EVENTS);
+        warnings = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(warnings, "47 events that the kernel recorded are missing"), "%s", warnings);
+        daemon_stop(f);
+}
+
 Test(recover, leaves_a_daemon_alone) {
         Fixture *f = &fixture;
         _cleanup_free_ char *session = NULL;
@@ -108,4 +126,166 @@ Test(recover, setting_that_is_refused) {
         fake_file(&f->machine.tree, "tracing/options/overwrite", "1\n");
         cr_assert_eq(daemon_recover(f), 0);
         machine_assert_settings(&f->machine, before);
+}
+
+#define recover(fixture) call_begin(fixture, BUS_PATH, BUS_INTERFACE_MANAGER, "Recover", "a{sv}", 0)
+
+/* What was done, a sentence a line; the path of the session, which is the caller's, in ret_session. */
+static char *recovered(Fixture *f, Call *c, char **ret_session) {
+        sd_bus_message *reply = call_end(f, c);
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        _cleanup_strv_ char **done = NULL;
+        const char *path;
+        char *text = NULL;
+        size_t bytes;
+        FILE *out;
+
+        cr_assert_null(e, "%s: %s", e->name, e->message);
+        cr_assert_geq(sd_bus_message_read(reply, "o", &path), 0);
+        cr_assert_geq(sd_bus_message_read_strv(reply, &done), 0);
+        *ret_session = strdup(path);
+        sd_bus_message_unref(reply);
+        out = open_memstream(&text, &bytes);
+        cr_assert_not_null(out);
+        STRV_FOREACH(sentence, done)
+                fprintf(out, "%s\n", *sentence);
+        cr_assert_eq(fclose(out), 0);
+        return text;
+}
+
+Test(recover, nothing_to_do) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL, *done = NULL;
+        _cleanup_strv_ char **sessions = NULL;
+
+        daemon_start(f);
+        done = recovered(f, recover(f), &session);
+        cr_assert_str_eq(done, "");
+        cr_assert_str_eq(session, "/");
+        machine_assert_settings(&f->machine, before);
+        sessions = list_sessions(f);
+        cr_assert_null(sessions);
+        cr_assert_null(f->signals);
+        daemon_stop(f);
+}
+
+Test(recover, refused_during_a_session) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *text = NULL;
+
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        before = machine_settings(&f->machine);
+        text = expect_error(call_end(f, recover(f)), "AlreadyRunning");
+        cr_assert(strstr(text, "mmiotracectl stop"), "%s", text);
+        machine_assert_settings(&f->machine, before);
+        assert_manager(f, "State", "capturing");
+        daemon_stop(f);
+}
+
+/* As a script leaves it that was killed; nobody knows what the other settings were before it. */
+static void leave_mmiotrace_on(Fixture *f) {
+        fake_file(&f->machine.tree, "tracing/current_tracer", "mmiotrace\n");
+        fake_file(&f->machine.tree, "tracing/tracing_on", "1\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/present", "0-1\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
+}
+
+static void assert_recovered(Fixture *f, const char *session) {
+        _cleanup_free_ char *warnings = NULL, *metadata = NULL;
+
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "Owner"), geteuid());
+        warnings = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(warnings, "Another program had switched mmiotrace on"), "%s", warnings);
+        cr_assert(strstr(warnings, "trace clock \"local\""), "%s", warnings);
+        assert_unpacked_log(f, session);
+        metadata = fake_read(&f->machine.tree, "unpacked/metadata.json");
+        cr_assert(strstr(metadata, "\"trace_clock\": \"local\"") || strstr(metadata, "\"trace_clock\":\"local\""), "%s", metadata);
+}
+
+Test(recover, left_by_another_program) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *expected = NULL, *session = NULL, *done = NULL;
+        Call *first, *second;
+
+        fake_file(&f->machine.tree, "tracing/tracing_on", "1\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/present", "0-1\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu1/online", "1");
+        expected = machine_settings(&f->machine);
+        leave_mmiotrace_on(f);
+        machine_record(&f->machine);
+        daemon_start(f);
+        assert_error(session_start(f, 0), "TracerBusy");
+        first = recover(f);
+        /* Both have the same answer. */
+        second = recover(f);
+        done = recovered(f, first, &session);
+        cr_assert(strstr(done, "mmiotrace is off.\n") && strstr(done, "tracing_on is 1 again.\n") &&
+                  strstr(done, "CPU 1 was still offline, and was brought online by hand.\n"), "%s", done);
+        cr_assert_str_eq(session, BUS_PATH_SESSION "/_1");
+        machine_assert_settings(&f->machine, expected);
+        free(session);
+        free(done);
+        done = recovered(f, second, &session);
+        cr_assert_str_eq(session, BUS_PATH_SESSION "/_1");
+        assert_recovered(f, session);
+        daemon_stop(f);
+}
+
+static void assert_said(const Ctl *ctl, const char *expected) {
+        cr_assert_eq(ctl->status, 0, "%d: %s", ctl->status, strempty(ctl->err));
+        cr_assert_str_eq(ctl->out, expected);
+}
+
+/* The program, on a machine that somebody has left. */
+Test(recover, verb) {
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        {
+                _cleanup_ctl_ Ctl nothing = CTL(f, "recover"), json = CTL(f, "--json=short", "recover");
+
+                assert_said(&nothing, "There is nothing to recover.\n");
+                assert_said(&json, "{\"session\":null,\"done\":[]}\n");
+        }
+        leave_mmiotrace_on(f);
+        {
+                _cleanup_ctl_ Ctl ctl = CTL(f, "recover");
+
+                assert_said(&ctl, "mmiotrace is off.\n"
+                                  "tracing_on is 1 again.\n"
+                                  "CPU 1 was still offline, and was brought online by hand.\n"
+                                  "What the ring buffer still held is session 1; its archive is being made.\n"
+                                  "How far it is: mmiotracectl status 1\n"
+                                  "When it is done: mmiotracectl export 1\n");
+        }
+        daemon_stop(f);
+}
+
+/* The daemon dies in the middle of it, when the session is on file and before anything was taken from the ring. */
+Test(recover, goes_on_after_the_death_of_the_daemon) {
+        Fixture *f = &fixture;
+        Call *call;
+        int fd;
+
+        leave_mmiotrace_on(f);
+        machine_record(&f->machine);
+        machine_block(&f->machine, "tracing/tracing_on");
+        daemon_start(f);
+        call = recover(f);
+        machine_release(&f->machine, "tracing/tracing_on", "1\n");
+        wait_for_state(f, BUS_PATH, BUS_INTERFACE_MANAGER, "arming");
+        fd = machine_await_stuck(&f->machine, "tracing/tracing_on");
+        daemon_kill(f, true);
+        safe_close(fd);
+        assert_error(call_end(f, call), "org.freedesktop.DBus.Error.NoReply");
+        fake_remove(&f->machine.tree, "tracing/tracing_on");
+        fake_file(&f->machine.tree, "tracing/tracing_on", "1\n");
+
+        daemon_start(f);
+        assert_recovered(f, BUS_PATH_SESSION "/_1");
+        cr_assert_not(machine_has(&f->machine, "run/undo"));
+        daemon_stop(f);
 }

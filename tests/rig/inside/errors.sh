@@ -133,7 +133,7 @@ echo >"$tracing/set_ftrace_filter"
 
 # From here on the ring is not as new any more.
 echo mmiotrace >"$tracing/current_tracer"
-refused mmiotrace-on TracerBusy 'already on, started by somebody else.*echo nop' 1 start --driver e1000e
+refused mmiotrace-on TracerBusy 'already on, started by somebody else.*mmiotracectl recover' 1 start --driver e1000e
 echo nop >"$tracing/current_tracer"
 
 cat "$tracing/trace_pipe" >/dev/null &

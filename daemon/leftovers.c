@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <systemd/sd-journal.h>
+
+#include "manager.h"
+#include "names.h"
+#include "steps.h"
+#include "undo.h"
+
+#define RETRY_USEC (5 * USEC_PER_SEC)
+
+void leftovers_done(Leftovers *l) {
+        worker_free(l->restorer);
+        strv_free(l->done);
+        *l = (Leftovers) {};
+}
+
+void leftovers_note(Manager *m, const char *text) {
+        /* If memory is that short, what was done counts more than what is said of it. */
+        if (m->leftovers.wanted)
+                (void) strv_extend(&m->leftovers.done, text);
+}
+
+void leftovers_recovered(Manager *m, Session *s, const Error *error) {
+        _cleanup_strv_ char **done = TAKE_PTR(m->leftovers.done);
+
+        if (!m->leftovers.wanted)
+                return;
+        m->leftovers.wanted = false;
+        m->hooks.recovered(s, done, error, m->hooks.userdata);
+}
+
+void leftovers_log_dropped_journal(void) {
+        (void) sd_journal_send("MESSAGE=The undo journal of an earlier boot is dropped: the settings in it ended with that boot",
+                        "PRIORITY=5", "MESSAGE_ID=" MESSAGE_JOURNAL_DROPPED, NULL);
+}
+
+static int restore(FILE *out, void *userdata) {
+        const Manager *m = userdata;
+
+        return step_restore(out, &(StepRequest) {
+                        .context = m->context,
+                        .boot_id = m->boot_id,
+                        .runtime_fd = m->runtime_fd,
+                        .session_fd = -EBADF,
+                });
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        leftovers_undo(userdata);
+        return 0;
+}
+
+static void on_line(const char *key, const char *value, void *userdata) {
+        if (streq(key, "DONE")) {
+                leftovers_note(userdata, value);
+                (void) sd_journal_send("MESSAGE=What an earlier session left is undone: %s", value, "PRIORITY=5",
+                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        } else if (streq(key, "DROPPED"))
+                leftovers_log_dropped_journal();
+}
+
+static void on_restored(const Error *error, void *userdata) {
+        Manager *m = userdata;
+
+        m->leftovers.restorer = worker_free(m->leftovers.restorer);
+        if (error) {
+                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left, trying again: %s",
+                                strempty(error->text), "PRIORITY=3", NULL);
+                /* One shot: each attempt sets the next one up. */
+                (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
+        }
+        leftovers_recovered(m, NULL, error);
+        manager_check_quit(m);
+}
+
+void leftovers_undo(Manager *m) {
+        int r;
+
+        if (m->active || m->leftovers.restorer || !undo_exists(m->runtime_fd))
+                return;
+        r = worker_start(m->event,
+                        &(WorkerSpec) {
+                                .name = "restore",
+                                .run = restore,
+                                .arg = m,
+                                .keep_fds = &m->runtime_fd,
+                                .n_keep_fds = 1,
+                                .line = on_line,
+                                .done = on_restored,
+                                .userdata = m,
+                        },
+                        &m->leftovers.restorer);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r), "PRIORITY=3",
+                                NULL);
+}
+
+int leftovers_recover(Manager *m, uid_t uid, Error *error) {
+        SessionOptions options = { .adopt = true };
+        Session *s;
+        int r;
+
+        if (m->leftovers.wanted)
+                return 0;
+        if (m->active)
+                return error_set(error, ERROR_ALREADY_RUNNING,
+                                "Session %u is %s, and restores the machine when it ends: \"mmiotracectl stop\" ends it.",
+                                m->active->id, session_state_to_string(m->active->state));
+        m->leftovers.wanted = true;
+        leftovers_undo(m);
+        if (m->leftovers.restorer)
+                return 0;
+        /* Whether mmiotrace is on takes a worker to find out. Where it is not, nobody ever hears of this session. */
+        r = manager_start_session(m, &options, uid, &s, error);
+        if (r < 0)
+                m->leftovers.wanted = false;
+        return r;
+}
