@@ -15,6 +15,7 @@ enum {
         EXIT_NOT_RUNNING = 3,           /* "status" without ID: no session is running */
         EXIT_NO_SESSION = 4,            /* there is no session with that ID */
         EXIT_EVENTS_LOST = 5,           /* "stop", "run": it went well, but events were lost */
+        EXIT_BLOCKED = 6,               /* "check": a session would not begin */
         EXIT_SESSION_FAILED = 125,      /* "run": the session failed, and the command did not */
         EXIT_CANNOT_RUN = 126,          /* "run": as a shell says it */
         EXIT_NOT_FOUND = 127,
@@ -48,6 +49,7 @@ typedef struct Client {
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
+        bool all;                       /* what is as it should be, too */
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 

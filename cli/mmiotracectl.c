@@ -19,6 +19,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "\n"
               "Verbs:\n"
               "  status [ID]              Show the session that is running, or one by its ID\n"
+              "  check                    Show what stands in the way of a session\n"
               "  start                    Begin a session; the machine runs on one CPU until\n"
               "                           it is stopped\n"
               "  run [--] COMMAND…        Begin a session, run the command, and end the session\n"
@@ -39,7 +40,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  seal ID                  Make the archive of a session, where that had failed\n"
               "  help                     Show this\n"
               "\n"
-              "Options of start and run:\n"
+              "Options of start, run and check:\n"
               "     --driver NAME         Driver that is to be watched: its devices are checked\n"
               "                           and described in the archive\n"
               "     --load                Load the driver's module once the capture runs\n"
@@ -53,6 +54,9 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
               "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
               "     --keep=newest|oldest  What stays in the buffer when it overflows\n"
+              "\n"
+              "Options of check:\n"
+              "     --all                 Show also what is as it should be\n"
               "\n"
               "Options of status:\n"
               "  -f --follow              Show it anew each second for as long as it runs; with\n"
@@ -87,6 +91,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    3  status without ID, status --follow: no session is running\n"
               "    4  there is no session with that ID\n"
               "    5  stop, run: it went well, but the session lost events\n"
+              "    6  check: something stands in the way, and a session would not begin\n"
               "  125  run: the session failed; the command was not run, or went well itself\n"
               "  126  run: the command cannot be run; nothing was started\n"
               "  127  run: the command was not found; nothing was started\n"
@@ -110,6 +115,7 @@ typedef struct Verb {
 /* The first one is taken when none is given. Which options they have stands in options.c. */
 static const Verb verbs[] = {
         { "status", 0, 1, NULL, .run = verb_status },
+        { "check", 0, 0, NULL, .asks = true, .run = verb_check },
         { "start", 0, 0, NULL, .asks = true, .run = verb_start },
         { "run", 1, INT_MAX, "a command", .takes_command = true, .asks = true, .run = verb_run,
           .local = "the command would run here, and the capture there. Run mmiotracectl there: ssh HOST mmiotracectl run …" },

@@ -29,12 +29,12 @@ static int append_option(sd_bus_message *m, const char *key, const char *type, c
         return sd_bus_message_close_container(m);
 }
 
-int start_request(const Client *c, sd_bus_message **ret) {
+int start_request(const Client *c, const char *member, sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *m = NULL;
         const int yes = true;
         int r;
 
-        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Start");
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, member);
         if (r < 0)
                 return r;
         r = sd_bus_message_open_container(m, 'a', "{sv}");
@@ -111,6 +111,23 @@ static int say_started(const Client *c, const SessionView *v) {
         return page.r;
 }
 
+int start_fail(const Client *c, int r, const sd_bus_error *error) {
+        /* What the checks before a start refuse, and may find more of. */
+        static const char *const names[] = {
+                "NotSupported", "NoTracefs", "Lockdown", "TracerBusy", "ReaderBusy", "NoSuchDriver", "DriverBound",
+                "DriverNotBound", "DeviceInUse", "NoMemory", "NoSpace",
+        };
+        const char *name = sd_bus_error_is_set(error) ? startswith(error->name, BUS_ERROR_PREFIX) : NULL;
+        const bool plain = is_plain_word(c->driver);
+        int status = client_fail_bus(c, r, error);
+
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                if (streq_ptr(name, names[i]))
+                        fprintf(stderr, "See all that stands in the way: mmiotracectl check%s%s%s\n", plain ? " --driver " : "",
+                                plain ? c->driver : "", !plain ? "" : c->load ? " --load" : c->rebind ? " --rebind" : "");
+        return status;
+}
+
 int verb_start(Client *c, int argc, char *argv[]) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
@@ -128,7 +145,7 @@ int verb_start(Client *c, int argc, char *argv[]) {
 
         r = wait_new(c->bus, &w);
         if (r >= 0)
-                r = start_request(c, &m);
+                r = start_request(c, "Start", &m);
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot prepare the call");
 
@@ -141,7 +158,7 @@ int verb_start(Client *c, int argc, char *argv[]) {
                                 "See it: mmiotracectl status; end it: mmiotracectl stop",
                                 "Interrupted; the daemon goes on starting the session.");
         if (r < 0)
-                return client_fail_bus(c, r, &error);
+                return start_fail(c, r, &error);
         r = sd_bus_message_read_basic(reply, 'o', &path);
         if (r >= 0)
                 r = session_view_get(c->bus, path, &error, &v);

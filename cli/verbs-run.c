@@ -61,7 +61,7 @@ static int start(Run *run) {
 
         r = wait_new(c->bus, &w);
         if (r >= 0)
-                r = start_request(c, &m);
+                r = start_request(c, "Start", &m);
         if (r < 0) {
                 (void) client_fail_errno(c, r, "Cannot prepare the call");
                 return EXIT_SESSION_FAILED;
@@ -75,7 +75,7 @@ static int start(Run *run) {
         if (r >= 0)
                 r = session_path_to_id(path, &run->id);
         if (r < 0) {
-                (void) client_fail_bus(c, r, &error);
+                (void) start_fail(c, r, &error);
                 return EXIT_SESSION_FAILED;
         }
         run->session = strdup(path);

@@ -6,6 +6,7 @@
 
 #include "client.h"
 
+int verb_check(Client *c, int argc, char *argv[]);
 int verb_start(Client *c, int argc, char *argv[]);
 int verb_run(Client *c, int argc, char *argv[]);
 int verb_mark(Client *c, int argc, char *argv[]);
@@ -22,5 +23,9 @@ int verb_remove(Client *c, int argc, char *argv[]);
 int verb_seal(Client *c, int argc, char *argv[]);
 int verb_protect(Client *c, int argc, char *argv[]);
 
-/* The call of Start with the options that were given, and no others: everything else is the daemon's to choose. */
-int start_request(const Client *c, sd_bus_message **ret);
+/* The call of Start, or of Check, with the options that were given, and no others: everything else is the daemon's to
+ * choose. */
+int start_request(const Client *c, const char *member, sd_bus_message **ret);
+
+/* client_fail_bus() for a Start that was refused. */
+int start_fail(const Client *c, int r, const sd_bus_error *error);

@@ -121,24 +121,43 @@ void findings_take(Findings *f, const char *id, FindingLevel level, const char *
         add(f, &(Finding) { .id = (char *) id, .level = level }, found, strlen(found), to_do);
 }
 
-int finding_sentence(const Finding *finding, char **ret) {
+int finding_advice(const Finding *finding, char **ret) {
         char *s;
 
-        if (asprintf(&s, "%s%s%s.", finding->found, isempty(finding->to_do) ? "" : "; ", finding->to_do) < 0)
+        if (asprintf(&s, "%s%s", finding->to_do,
+                            finding->level == FINDING_BLOCKER && finding->forcible ? ", or insist with --force" : "") < 0)
+                return -ENOMEM;
+        *ret = s;
+        return 0;
+}
+
+int finding_sentence(const Finding *finding, char **ret) {
+        _cleanup_free_ char *advice = NULL;
+        char *s;
+        int r;
+
+        r = finding_advice(finding, &advice);
+        if (r < 0)
+                return r;
+        if (asprintf(&s, "%s%s%s.", finding->found, *advice ? "; " : "", advice) < 0)
                 return -ENOMEM;
         *ret = s;
         return 0;
 }
 
 int finding_cells(const Finding *finding, char **ret_found, char **ret_to_do) {
-        _cleanup_free_ char *found = NULL;
+        _cleanup_free_ char *found = NULL, *advice = NULL;
         char *to_do;
+        int r;
 
+        r = finding_advice(finding, &advice);
+        if (r < 0)
+                return r;
         if (asprintf(&found, "%s.", finding->found) < 0) {
                 found = NULL;
                 return -ENOMEM;
         }
-        if (asprintf(&to_do, "%s%s", finding->to_do, isempty(finding->to_do) ? "" : ".") < 0)
+        if (asprintf(&to_do, "%s%s", advice, *advice ? "." : "") < 0)
                 return -ENOMEM;
         *to_do = (char) toupper((unsigned char) *to_do);
         *ret_found = TAKE_PTR(found);

@@ -47,6 +47,9 @@ const char *finding_phrase(Error *error, int r);
 /* As it came over a pipe, in two parts. */
 void findings_take(Findings *f, const char *id, FindingLevel level, const char *found, const char *to_do);
 
+/* What to do, and for a blocker that can be forced, that it can. */
+int finding_advice(const Finding *finding, char **ret);
+
 /* "What is found; what to do about it.", as an error or a warning says it. */
 int finding_sentence(const Finding *finding, char **ret);
 /* "What is found." and "What to do about it.", for a table. */

@@ -6,6 +6,7 @@
 #include "boot-bus.h"
 #include "bound-bus.h"
 #include "caller-bus.h"
+#include "check-bus.h"
 #include "job-bus.h"
 #include "manager-bus.h"
 #include "names.h"
@@ -34,6 +35,7 @@ struct Bus {
         sd_bus *connection;
         Manager *manager;
         Auth *auth;
+        CheckBus *checks;
         Waiting waiting[WAITING_MAX];
         size_t n_waiting;
         sd_bus_track *bound;    /* who the active session ends with */
@@ -314,6 +316,10 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         return 1;
 }
 
+static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return check_bus_method(((Bus *) userdata)->checks, m, ret_error);
+}
+
 static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Bus *bus = userdata;
 
@@ -415,6 +421,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Armed", "s", boot_bus_property_armed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
         SD_BUS_PROPERTY("Targets", "a(sss)", submission_bus_targets, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a(ssss)", findings), method_check,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
@@ -448,6 +456,8 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
         bus->manager = manager;
         r = auth_new(connection, &bus->auth);
         if (r >= 0)
+                r = check_bus_new(manager, bus->auth, &bus->checks);
+        if (r >= 0)
                 r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
         if (r >= 0)
                 r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, manager_vtable, bus);
@@ -480,6 +490,7 @@ Bus *bus_free(Bus *bus) {
                 return NULL;
         for (size_t i = 0; i < bus->n_waiting; i++)
                 sd_bus_message_unref(bus->waiting[i].message);
+        check_bus_free(bus->checks);
         auth_free(bus->auth);
         sd_bus_track_unref(bus->bound);
         sd_bus_unref(bus->connection);

@@ -255,7 +255,7 @@ int manager_begin_session(Manager *m, const SessionOptions *options, uid_t owner
         return 0;
 }
 
-int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
+int manager_check_idle(const Manager *m, Error *error) {
         if (m->quitting)
                 return error_set(error, ERROR_STATE, "mmiotraced is about to stop and starts nothing new.");
         if (m->active)
@@ -265,7 +265,14 @@ int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner
         if (m->leftovers.restorer)
                 return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
                                 "try again in a few seconds.");
-        return manager_begin_session(m, options, owner_uid, ret, error);
+        return 0;
+}
+
+int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
+        int r;
+
+        r = manager_check_idle(m, error);
+        return r < 0 ? r : manager_begin_session(m, options, owner_uid, ret, error);
 }
 
 static int load_sessions(Manager *m) {

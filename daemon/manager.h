@@ -77,6 +77,9 @@ DEFINE_CLEANUP(Manager *, manager_free)
  * anything. */
 int manager_load(Manager *manager);
 
+/* Refuses with the reason why no session can begin now that the daemon itself knows. */
+int manager_check_idle(const Manager *manager, Error *error);
+
 /* The hook "started" answers later. */
 int manager_start_session(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);
 /* The same without asking whether it is the time for it. */

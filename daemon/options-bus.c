@@ -81,8 +81,8 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
         if (streq(key, "bound"))
                 return read_bound(m, &o->bound_to, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
-                        "Start has no option \"%s\"; it has driver, description, load, rebind, force, buffer-size, expect-events, "
-                        "keep, stacks, keep-raw and bound.", key);
+                        "%s has no option \"%s\"; it has driver, description, load, rebind, force, buffer-size, expect-events, "
+                        "keep, stacks, keep-raw and bound.", sd_bus_message_get_member(m), key);
 }
 
 /* Of what the ring cannot hold until the daemon comes, the end is the less bad loss: the rest has no meaning without the

@@ -22,7 +22,7 @@ static void check_arguments(const Preflight *p) {
         if (argument_is_true(p, "mmiotrace.nommiotrace"))
                 findings_block(p->findings, "nommiotrace", ERROR_NOT_SUPPORTED, true,
                                "This kernel was booted with mmiotrace.nommiotrace, which records mappings, but no accesses\n"
-                               "boot without it, or insist with --force if that is what you want");
+                               "boot without it");
         else
                 findings_add(p->findings, "nommiotrace", FINDING_OK, "Accesses are recorded, not only mappings");
 
@@ -108,7 +108,7 @@ static void check_preemption(const Preflight *p, const char *version) {
         if (has_word(version, "PREEMPT_RT") || streq_ptr(realtime, "1")) {
                 findings_block(p->findings, "realtime", ERROR_NOT_SUPPORTED, true,
                                "This is a realtime kernel (PREEMPT_RT), whose mmiotrace takes sleeping locks where it may not sleep, "
-                               "which can hang the machine\nboot the same kernel without realtime, or insist with --force");
+                               "which can hang the machine\nboot the same kernel without realtime");
                 return;
         }
         findings_add(p->findings, "realtime", FINDING_OK, "This is no realtime kernel");

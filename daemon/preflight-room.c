@@ -116,6 +116,7 @@ static void check_disk(const Preflight *p) {
         _cleanup_error_ Error error = {};
         StorageLimits limits;
         StorageSpace space;
+        bool makes_room;
         int r;
 
         r = storage_look(p->sessions_fd, &space);
@@ -125,6 +126,11 @@ static void check_disk(const Preflight *p) {
                 return;
         }
         storage_limits(&p->context->config.storage, space.total_bytes, &limits);
+        makes_room = p->spare_bytes > 0 && storage_room_bytes(&space, &limits) < STORAGE_START_BYTES;
+        if (makes_room) {
+                space.free_bytes += p->spare_bytes;
+                space.used_bytes -= MIN(space.used_bytes, p->spare_bytes);
+        }
         if (storage_check_room(&space, &limits, STORAGE_START_BYTES, p->removable, &error) < 0) {
                 findings_block_error(p->findings, "disk-space", false, &error);
                 return;
@@ -135,6 +141,11 @@ static void check_disk(const Preflight *p) {
                              "There is room for %s on the disk, and %" PRIu64 " events take %s before they are packed\n"
                              "make room in /var/lib/mmiotraced, or raise MaxUse= in mmiotraced.conf",
                              FORMAT_BYTES(room_bytes), p->options->n_expected, FORMAT_BYTES(wanted_bytes));
+        else if (makes_room)
+                findings_add(p->findings, "disk-space", FINDING_NOTE,
+                             "There is room for %s on the disk once the oldest sessions are removed that were exported\n"
+                             "protect those that are to stay (\"mmiotracectl protect\"): a start removes the others as far as needed",
+                             FORMAT_BYTES(room_bytes));
         else
                 findings_add(p->findings, "disk-space", FINDING_OK, "There is room for %s on the disk", FORMAT_BYTES(room_bytes));
 }

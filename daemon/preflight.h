@@ -15,6 +15,7 @@ typedef struct Preflight {
         const Context *context;
         const SessionOptions *options;  /* of the session that is to begin */
         int sessions_fd;                /* where its files will be; -EBADF: that is not there yet */
+        uint64_t spare_bytes;           /* of sessions that a start would remove to make room */
         const char *removable;          /* the sessions that could be removed, as vacuum_list_removable() says it */
         const Error *busy;              /* why the daemon itself starts nothing now; NULL: it would */
         bool start;                     /* leave out what takes seconds and stands in nobody's way */

@@ -66,17 +66,19 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
 /* A warning goes with the session, and so does a blocker that was insisted on. Notes are for "check". */
 static int take_findings(const StepRequest *q, const Findings *findings, FILE *out, Error *error) {
         for (size_t i = 0; i < findings->n_findings; i++) {
-                const Finding *f = findings->findings + i;
+                Finding f = findings->findings[i];
                 _cleanup_free_ char *sentence = NULL;
                 int r;
 
-                if (f->level < FINDING_WARNING)
+                if (f.level < FINDING_WARNING)
                         continue;
-                r = finding_sentence(f, &sentence);
+                if (q->force && f.forcible)
+                        f.level = FINDING_WARNING;
+                r = finding_sentence(&f, &sentence);
                 if (r < 0)
                         return r;
-                if (f->level == FINDING_BLOCKER && !(q->force && f->forcible))
-                        return error_set(error, f->code, "%s", sentence);
+                if (f.level == FINDING_BLOCKER)
+                        return error_set(error, f.code, "%s", sentence);
                 worker_send(out, "WARNING", "%s", sentence);
         }
         return 0;

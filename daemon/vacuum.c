@@ -23,6 +23,15 @@ static bool may_go(const Session *s) {
         return may_be_removed(s) && s->export_realtime_usec > 0;
 }
 
+uint64_t vacuum_spare_bytes(const Manager *m) {
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (may_go(m->sessions[i]))
+                        bytes += session_bytes(m->sessions[i]);
+        return bytes;
+}
+
 static int look(FILE *out, void *userdata) {
         const Manager *m = userdata;
         _cleanup_error_ Error error = {};

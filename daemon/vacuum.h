@@ -40,6 +40,9 @@ DEFINE_CLEANUP(Vacuum *, vacuum_free)
 /* The manager tells: a removal has ended. */
 void vacuum_removed(Manager *manager);
 
+/* What it could remove in all. */
+uint64_t vacuum_spare_bytes(const Manager *manager);
+
 /* The sessions that a person could remove, the largest first, as text: "4 (60.2M), 2 (30.1M)". Not all, if they are many;
  * empty if there are none. */
 int vacuum_list_removable(const Manager *manager, char **ret);

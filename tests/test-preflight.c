@@ -19,6 +19,7 @@ typedef struct Rig {
         Context context;
         SessionOptions options;
         Error busy;
+        uint64_t spare_bytes;
         bool start;
 } Rig;
 
@@ -83,6 +84,7 @@ static Findings look(Rig *rig) {
                 .context = &rig->context,
                 .options = &rig->options,
                 .sessions_fd = rig->sessions_fd,
+                .spare_bytes = rig->spare_bytes,
                 .busy = &rig->busy,
                 .start = rig->start,
         };
@@ -304,6 +306,7 @@ Test(preflight, cpus) {
 }
 
 Test(preflight, room) {
+        _cleanup_free_ char *big = NULL, *path = NULL;
         _cleanup_rig_ Rig rig;
 
         rig_make(&rig);
@@ -322,6 +325,15 @@ Test(preflight, room) {
         assert_ok(&rig, "disk-space", "");
         rig.context.config.storage.max_use.bytes = 1 * MIB;
         assert_blocker(&rig, "disk-space", ERROR_NO_SPACE, "MaxUse=");
+        /* A start removes what it may, to make room. */
+        big = calloc(1, 20 * MIB);
+        cr_assert_not_null(big);
+        path = below(rig.machine.tree.root, "archive");
+        write_bytes(path, big, 20 * MIB);
+        rig.context.config.storage.max_use.bytes = 30 * MIB;
+        assert_blocker(&rig, "disk-space", ERROR_NO_SPACE, "MaxUse=");
+        rig.spare_bytes = 20 * MIB;
+        assert_note(&rig, "disk-space", "a start removes the others");
 }
 
 Test(preflight, driver) {
@@ -352,7 +364,8 @@ Test(preflight, driver_that_is_bound) {
         rig_make(&rig);
         rig_add_driver(&rig);
         bind_driver(&rig);
-        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "unload it first (modprobe -r e1000e), or start with --rebind.");
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "unload it first (modprobe -r e1000e), or start with --rebind, "
+                       "or insist with --force.");
         cr_expect(is_forcible(&rig, "driver-bound"));
         rig.options.load = true;
         assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "e1000e already drives " DEVICE);
@@ -409,7 +422,7 @@ Test(preflight, driver_that_is_built_in) {
         rig.options.load = false;
         fake_pci_driver(&rig.machine.tree, "e1000e", NULL);
         fake_pci_bind(&rig.machine.tree, DEVICE, "e1000e");
-        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "start with --rebind.");
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "start with --rebind, or insist with --force.");
 }
 
 Test(preflight, blacklists) {
