@@ -18,9 +18,10 @@
  *	yield=N		values after which other processes get their turn; 0: never (64)
  *	pause=N		microseconds to sleep after each value (0)
  *
+ * The parameters extra_offset and extra_bytes make one more mapping, of such a part of the BAR, that nothing goes through.
+ *
  * The counter goes up by one for each access but f. Value N is at the Nth slot of SLOT_BYTES of the window, modulo its
- * size, cut to its width. A read of the descriptor tells the value that comes next; the module's parameter "next" tells
- * it at any time, of whoever was the last to do an access.
+ * size, cut to its width. A read of the descriptor tells the value that comes next.
  */
 
 #include <linux/delay.h>
@@ -28,7 +29,6 @@
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -56,13 +56,13 @@ struct answer {
 /* One at most: the driver refuses a second device. */
 static struct {
 	struct pci_dev *pdev;
-	void __iomem *base;
+	void __iomem *base, *extra;
 	atomic_t stops;
 } test;
 
-static ulong test_next;
-module_param_named(next, test_next, ulong, 0444);
-MODULE_PARM_DESC(next, "The value that comes next");
+static ulong extra_offset, extra_bytes;
+module_param(extra_offset, ulong, 0);
+module_param(extra_bytes, ulong, 0);
 
 static int parse_word(struct request *q, char *word)
 {
@@ -150,7 +150,6 @@ static u64 run(const struct request *q)
 
 	while (atomic_read(&test.stops) == stops && !fatal_signal_pending(current)) {
 		access_once(window, *kind, value++);
-		WRITE_ONCE(test_next, value);
 		if (!*++kind)
 			kind = q->pattern;
 		if (++n == q->count)
@@ -247,11 +246,25 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	test.base = ioremap(pci_resource_start(pdev, TEST_BAR), TEST_MAP_BYTES);
 	if (!test.base)
 		goto release;
+	if (extra_bytes > 0) {
+		r = -EINVAL;
+		if (extra_bytes > pci_resource_len(pdev, TEST_BAR) ||
+		    extra_offset > pci_resource_len(pdev, TEST_BAR) - extra_bytes)
+			goto unmap;
+		r = -ENOMEM;
+		test.extra = ioremap(pci_resource_start(pdev, TEST_BAR) + extra_offset, extra_bytes);
+		if (!test.extra)
+			goto unmap;
+	}
 	test.pdev = pdev;
 	r = misc_register(&test_misc);
 	if (r == 0)
 		return 0;
 	test.pdev = NULL;
+	if (test.extra)
+		iounmap(test.extra);
+	test.extra = NULL;
+unmap:
 	iounmap(test.base);
 release:
 	pci_release_region(pdev, TEST_BAR);
@@ -263,6 +276,9 @@ disable:
 static void test_remove(struct pci_dev *pdev)
 {
 	misc_deregister(&test_misc);
+	if (test.extra)
+		iounmap(test.extra);
+	test.extra = NULL;
 	iounmap(test.base);
 	test.pdev = NULL;
 	pci_release_region(pdev, TEST_BAR);
