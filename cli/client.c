@@ -302,6 +302,31 @@ int client_session_path(const Client *c, const char *s, char **ret_path) {
         return EXIT_SUCCESS;
 }
 
+int client_find_session(const Client *c, const char *id, char **ret_path) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_strv_ char **paths = NULL;
+        char *path = NULL;
+        int r;
+
+        if (id)
+                return client_session_path(c, id, ret_path);
+        r = client_active_session(c, &error, &path);
+        if (r >= 0 && !path)
+                r = client_list_sessions(c, &error, &paths);
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+        if (!path && !paths)
+                return client_fail(c, EXIT_NO_SESSION, "NoSuchSession", "Begin one: mmiotracectl start --driver NAME",
+                                "There is no session.");
+        if (!path) {
+                path = strdup(paths[strv_length(paths) - 1]);
+                if (!path)
+                        return client_fail_errno(c, -ENOMEM, "Cannot look for the session");
+        }
+        *ret_path = path;
+        return EXIT_SUCCESS;
+}
+
 int client_fail_session(const Client *c, const char *id, int r, const sd_bus_error *error) {
         if (client_error_is_no_object(error))
                 return client_fail(c, EXIT_NO_SESSION, "NoSuchSession",

@@ -94,6 +94,10 @@ int client_list_sessions(const Client *c, sd_bus_error *error, char ***ret_paths
  * EXIT_SUCCESS or the exit status. */
 int client_session_path(const Client *c, const char *id, char **ret_path);
 
+/* The path of the session with that ID as the user typed it; without one of the session that runs, or else the last.
+ * Returns EXIT_SUCCESS or the exit status. */
+int client_find_session(const Client *c, const char *id, char **ret_path);
+
 /* The archive of the session at that path: what it is called, and a descriptor of our own. */
 int client_open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name, int *ret_fd);
 

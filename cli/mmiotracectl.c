@@ -29,10 +29,11 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  recover                  Put the machine back, whoever left it in mmiotrace; what\n"
               "                           its buffer still holds becomes a session\n"
               "  list                     List all sessions\n"
-              "  show ID                  Show everything about a session: also all of its marks,\n"
+              "  show ID                  Show everything about a session: also all its marks,\n"
               "                           the places of loss, and what its archive holds\n"
-              "  describe [ID]            Say what the session is about: edit it, or give it with\n"
+              "  describe [ID]            Say what a session is about: edit it, or give it by\n"
               "                           --text; without ID of the one that runs, or the last\n"
+              "  log [ID]                 Show what the journal has about a session\n"
               "  export ID [FILE]         Write the archive of a session to FILE: a file, a\n"
               "                           folder, or '-' for standard output\n"
               "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
@@ -49,7 +50,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --description TEXT    What the session is about; goes into the archive\n"
               "     --stacks              Record the call stack of every access, too; the raw\n"
               "                           capture with them goes into the archive\n"
-              "     --keep-raw            Put the raw capture into the archive: it has CPU, task\n"
+              "     --keep-raw            Put the raw capture into the archive: CPU, task\n"
               "                           and nanoseconds of every access\n"
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
               "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
@@ -96,7 +97,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  126  run: the command cannot be run; nothing was started\n"
               "  127  run: the command was not found; nothing was started\n"
               "  130  interrupted while waiting; what the daemon was asked for goes on\n"
-              "    *  run: the command's own, 128 more than the number of a signal that ended it\n",
+              "    *  run: the command's own, or 128 and the number of a signal that ended it\n",
               stdout);
         return EXIT_SUCCESS;
 }
@@ -125,6 +126,8 @@ static const Verb verbs[] = {
         { "list", 0, 0, NULL, .run = verb_list },
         { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },
+        { "log", 0, 1, NULL, .run = verb_log,
+          .local = "the journal is read from its files. Read it there: ssh HOST mmiotracectl log ID" },
         { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export,
           .local = "an archive comes as an open file, which does not travel. Fetch it by "
                    "\"ssh HOST mmiotracectl export ID - > FILE\"." },

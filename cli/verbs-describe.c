@@ -10,33 +10,6 @@
 #include "verbs.h"
 #include "wait.h"
 
-/* The session with that ID; without one the session that runs, or else the last. Returns EXIT_SUCCESS or the exit
- * status. */
-static int find_session(const Client *c, const char *id, char **ret_path) {
-        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_strv_ char **paths = NULL;
-        char *path = NULL;
-        int r;
-
-        if (id)
-                return client_session_path(c, id, ret_path);
-        r = client_active_session(c, &error, &path);
-        if (r >= 0 && !path)
-                r = client_list_sessions(c, &error, &paths);
-        if (r < 0)
-                return client_fail_bus(c, r, &error);
-        if (!path && !paths)
-                return client_fail(c, EXIT_NO_SESSION, "NoSuchSession", "Begin one: mmiotracectl start --driver NAME",
-                                "There is no session.");
-        if (!path) {
-                path = strdup(paths[strv_length(paths) - 1]);
-                if (!path)
-                        return client_fail_errno(c, -ENOMEM, "Cannot look for the session");
-        }
-        *ret_path = path;
-        return EXIT_SUCCESS;
-}
-
 static int get_session(const Client *c, const char *path, SessionView **ret) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         const char *id = strrchr(path, '_') + 1;
@@ -150,7 +123,7 @@ int verb_describe(Client *c, int argc, char *argv[]) {
                 return client_fail_usage(c, NULL, "--text has the description, --edit asks for it: give one of them.");
         if (!text && !c->edit && !isatty(STDIN_FILENO))
                 return client_fail_usage(c, NULL, "There is no terminal to edit the description on; give it with --text.");
-        r = find_session(c, argc > 1 ? argv[1] : NULL, &path);
+        r = client_find_session(c, argc > 1 ? argv[1] : NULL, &path);
         if (r == EXIT_SUCCESS)
                 r = get_session(c, path, &v);
         if (r == EXIT_SUCCESS && !text) {

@@ -14,6 +14,7 @@ int verb_stop(Client *c, int argc, char *argv[]);
 
 int verb_status(Client *c, int argc, char *argv[]);
 int verb_show(Client *c, int argc, char *argv[]);
+int verb_log(Client *c, int argc, char *argv[]);
 int verb_list(Client *c, int argc, char *argv[]);
 int verb_describe(Client *c, int argc, char *argv[]);
 int verb_export(Client *c, int argc, char *argv[]);

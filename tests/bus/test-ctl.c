@@ -92,6 +92,28 @@ Test(ctl, describe) {
         daemon_stop(f);
 }
 
+/* A terminal of 80 columns shows it as it is. */
+Test(ctl, help) {
+        _cleanup_ctl_ Ctl help = CTL(&fixture, "help"), option = CTL(&fixture, "-h", "frobnicate"), wrong = {};
+        unsigned columns = 0;
+
+        assert_ended(&help, 0);
+        cr_assert_str_eq(help.err, "");
+        for (const char *p = help.out; *p; p++) {
+                if (*p == '\n')
+                        columns = 0;
+                /* Each character once. */
+                else if (((unsigned char) *p & 0xc0) != 0x80)
+                        cr_assert_leq(++columns, 80, "%.*s", 100, p - columns + 1);
+        }
+        assert_ended(&option, 0);
+        cr_assert_str_eq(option.out, help.out);
+        wrong = CTL(&fixture, "list", "--follow");
+        assert_ended(&wrong, 2);
+        cr_assert_str_eq(wrong.out, "");
+        assert_contains(wrong.err, "'list' has no option --follow.");
+}
+
 Test(ctl, show) {
         Fixture *f = &fixture;
         _cleanup_ctl_ Ctl running = {}, page = {}, json = {}, unknown = {}, damaged = {};

@@ -55,6 +55,45 @@ else
 fi
 rmmod e1000e
 
+# What is said about it afterwards comes into the archive, and everything else stays as it was.
+sum=$(sha256sum </tmp/log)
+status=0
+mmiotracectl describe --text 'How the driver starts.' >/tmp/out 2>/tmp/errors || status=$?
+archive=$sessions/$(<"$sessions/last-id")/archive.tar.xz
+if [ "$status" = 0 ] && [ "$(log_of_last | sha256sum)" = "$sum" ] &&
+    tar -xJOf "$archive" description.txt | grep -qx 'How the driver starts.'; then
+    ok described
+else
+    not_ok described "status $status: $(cat /tmp/out /tmp/errors)"
+fi
+id=$(<"$sessions/last-id")
+mmiotracectl show "$id" >/tmp/out 2>/tmp/errors || not_ok show "$(cat /tmp/errors)"
+for pattern in '^ *Kernel: Linux' '^ *Module: .*/e1000e.ko' '^ *Device: 0000:00:.* 8086:10d3 Intel' 'mmiotrace.log (' \
+    'begin: modprobe e1000e'; do
+    grep -q -- "$pattern" /tmp/out && continue
+    not_ok show "no $pattern in $(cat /tmp/out)"
+done
+status=0
+mmiotracectl log --json=short >/tmp/out 2>/tmp/errors || status=$?
+if [ "$status" = 0 ] && [ "$(jq -r '.[].message' /tmp/out | grep -c "^Session $id is ")" -ge 3 ]; then
+    ok log
+else
+    not_ok log "status $status: $(cat /tmp/out /tmp/errors)"
+fi
+# Anybody can write such a field.
+runuser -u nobody -- logger --journald <<ENTRY
+MESSAGE=forged
+MMIOTRACED_SESSION=$id
+ENTRY
+journalctl --sync
+mmiotracectl log "$id" >/tmp/out
+if grep -q "Session $id is sealed" /tmp/out && ! grep -q forged /tmp/out &&
+    journalctl -q MMIOTRACED_SESSION="$id" -o cat | grep -q forged; then
+    ok log-forged
+else
+    not_ok log-forged "$(cat /tmp/out)"
+fi
+
 status=0
 mmiotracectl -q run sh -c 'exit 3' >/tmp/out 2>/tmp/errors || status=$?
 ended fails 3
