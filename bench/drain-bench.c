@@ -58,6 +58,7 @@ int main(int argc, char *argv[]) {
                         .pipes = &pipe,
                         .n_pipes = 1,
                         .raw_fd = raw_fd,
+                        .segment_bytes = 64 * MIB,
                         .control_fd = control_fds[0],
                         .mark_fd = mark_fd,
                         .sync_fd = sync_fd,

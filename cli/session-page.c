@@ -111,6 +111,19 @@ static void add_ring(Page *p, const SessionView *v) {
                                 percent, FORMAT_BYTES(v->ring_fill_bytes));
 }
 
+/* The disk, where it matters: what is compressed already, and what that has brought. */
+static void add_space(Page *p, const SessionView *v) {
+        const char *state = v->space_short ? "short" : "enough again";
+
+        if (v->compressed_bytes > 0)
+                page_add(p, "Space", v->space_short ? STYLE_ATTENTION : STYLE_NONE, "%s; of %s captured, %s lie compressed, in %s",
+                                state, FORMAT_BYTES(v->raw_bytes), FORMAT_BYTES(v->compressed_bytes),
+                                FORMAT_BYTES(v->compressed_disk_bytes));
+        else if (v->space_short)
+                page_add(p, "Space", STYLE_ATTENTION, "short; what is captured (%s) gets compressed meanwhile",
+                                FORMAT_BYTES(v->raw_bytes));
+}
+
 static void add_marks(Page *p, const SessionView *v, bool full) {
         size_t first = !full && v->n_marks > MARKS_SHOWN ? v->n_marks - MARKS_SHOWN : 0;
         const char *key = "Marks";
@@ -171,6 +184,7 @@ static void add_details(Page *p, const SessionView *v, bool full) {
                 add_past(p, v);
         if (session_view_is_running(v)) {
                 add_ring(p, v);
+                add_space(p, v);
                 if (!isempty(v->cpus_offline))
                         page_add(p, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; off until the stop: %s",
                                         v->cpu, v->cpus_offline);

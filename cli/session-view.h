@@ -18,11 +18,12 @@ typedef struct SessionView {
         uint32_t id, owner, cpu;
         char *state, *result, *result_text;
         char *driver, *module, *driver_version, *description;
-        int is_protected, stacks, keep_raw; /* as booleans of D-Bus */
+        int is_protected, stacks, keep_raw, space_short; /* as booleans of D-Bus */
         uint64_t export_usec;           /* when its archive was last exported; 0: never */
         uint64_t start_usec, start_monotonic_usec, stop_usec, stop_monotonic_usec;
         uint64_t events, lost_events, reads, writes, unknown, maps;
         uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;
+        uint64_t compressed_bytes, compressed_disk_bytes;       /* of raw_bytes, while space is short */
         uint64_t ring_fill_bytes;       /* in the fullest ring; buffer_size_bytes is one ring's */
         uint64_t event_rate;            /* events/s over the last second */
         char *archive, *archive_path, *cpus_offline, *job, *keep, *source;

@@ -82,13 +82,21 @@ static int parse_sync_bytes(const char *value, Config *c) {
         return 0;
 }
 
-static int parse_level(const char *value, Config *c) {
+static int parse_preset(const char *value, unsigned *ret) {
         uint64_t level;
 
         if (parse_u64(value, &level) < 0 || level > 9)
                 return -EINVAL;
-        c->seal_level = (unsigned) level;
+        *ret = (unsigned) level;
         return 0;
+}
+
+static int parse_level(const char *value, Config *c) {
+        return parse_preset(value, &c->seal_level);
+}
+
+static int parse_fast_level(const char *value, Config *c) {
+        return parse_preset(value, &c->fast_level);
 }
 
 static int parse_attempts(const char *value, Config *c) {
@@ -133,6 +141,7 @@ static const struct {
         { "Capture", "Source", parse_source },
         { "Capture", "SyncBytes", parse_sync_bytes },
         { "Capture", "SyncIntervalSec", parse_sync_interval },
+        { "Seal", "FastLevel", parse_fast_level },
         { "Seal", "Level", parse_level },
         { "Submit", "Attempts", parse_attempts },
         { "Submit", "RetrySec", parse_retry },

@@ -19,6 +19,7 @@ typedef struct Config {
         uint64_t sync_usec;     /* [Capture] SyncIntervalSec= */
         uint64_t sync_bytes;    /* [Capture] SyncBytes= */
         unsigned seal_level;    /* [Seal] Level= */
+        unsigned fast_level;    /* [Seal] FastLevel=, where space is short while capturing */
         unsigned n_attempts;    /* [Submit] Attempts= */
         uint64_t retry_usec, retry_max_usec;    /* [Submit] RetrySec=, RetryMaxSec= */
         Target **targets;       /* [Target NAME], in the order of the file */

@@ -90,7 +90,7 @@ static int open_sources(Drain *d) {
                         continue;
                 /* Smaller pipes work as well. */
                 (void) fcntl(s->pipe->write_fd, F_SETPIPE_SZ, (int) PIPE_BYTES);
-                r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, s->pipe->read_fd, &s->segment);
+                r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, q->segment_bytes, s->pipe->read_fd, &s->segment);
                 if (r < 0)
                         return fail_write(d, r);
                 /* What an earlier drain had taken from the ring and not yet written. */

@@ -46,6 +46,7 @@ typedef struct DrainRequest {
         int mark_fd;                    /* eventfd: what is in the ring has to be on disk now */
         int sync_fd;                    /* eventfd, for the syncer */
         uint64_t sync_usec, sync_bytes; /* the longest and the most that an event may wait for the disk */
+        uint64_t segment_bytes;         /* with so much in it, the next segment is begun */
         bool text;                      /* by the text source, see text-source.h, instead of the pages */
         bool stopping;                  /* an earlier drain was ending when it died: the recording is off already */
         const char *sys_root;

@@ -391,10 +391,7 @@ void manager_quit(Manager *m, bool hand_over) {
 uint64_t manager_disk_usage_bytes(const Manager *m) {
         uint64_t bytes = 0;
 
-        for (size_t i = 0; i < m->n_sessions; i++) {
-                const Session *s = m->sessions[i];
-
-                bytes += s->raw_bytes + s->log_bytes + s->archive_bytes;
-        }
+        for (size_t i = 0; i < m->n_sessions; i++)
+                bytes += session_disk_bytes(m->sessions[i]);
         return bytes;
 }

@@ -9,13 +9,11 @@
 #include "raw-segment.h"
 #include "segment-file.h"
 
-#define SEGMENT_MAX_BYTES (64 * MIB)
-
 struct RawSegment {
         int raw_fd;             /* borrowed */
         int fd, loss_fd;
         unsigned cpu, number;
-        uint64_t subbuf_bytes;
+        uint64_t subbuf_bytes, segment_bytes;
         uint64_t end_bytes;     /* where the next page goes */
         uint64_t before_bytes;  /* of the segments before */
         uint8_t *tail;          /* the page at end_bytes, mapped and faulted in; NULL: not prepared */
@@ -114,14 +112,21 @@ static int load_loss(RawSegment *s) {
         return 0;
 }
 
-int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, int pipe_fd, RawSegment **ret) {
+int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, uint64_t segment_bytes, int pipe_fd, RawSegment **ret) {
         _cleanup_(raw_segment_freep) RawSegment *s = calloc(1, sizeof(RawSegment));
         bool found = false;
         int r;
 
         if (!s)
                 return -ENOMEM;
-        *s = (RawSegment) { .raw_fd = raw_fd, .fd = -EBADF, .loss_fd = -EBADF, .cpu = cpu, .subbuf_bytes = subbuf_bytes };
+        *s = (RawSegment) {
+                .raw_fd = raw_fd,
+                .fd = -EBADF,
+                .loss_fd = -EBADF,
+                .cpu = cpu,
+                .subbuf_bytes = subbuf_bytes,
+                .segment_bytes = segment_bytes,
+        };
         r = find_last(s, &found);
         if (r >= 0)
                 r = open_number(s, found ? 0 : O_CREAT | O_EXCL);
@@ -157,7 +162,7 @@ static int close_segment(RawSegment *s) {
 static int rotate_if_full(RawSegment *s) {
         int r;
 
-        if (s->end_bytes < SEGMENT_MAX_BYTES)
+        if (s->end_bytes < s->segment_bytes)
                 return 0;
         r = close_segment(s);
         if (r < 0)

@@ -265,9 +265,10 @@ static int property_flag(sd_bus *connection, const char *path, const char *inter
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
 
-        return sd_bus_message_append(reply, "b", streq(property, "Stacks")  ? s->options.stacks :
-                                                 streq(property, "KeepRaw") ? s->options.keep_raw :
-                                                                              s->protected);
+        return sd_bus_message_append(reply, "b", streq(property, "Stacks")     ? s->options.stacks :
+                                                 streq(property, "KeepRaw")    ? s->options.keep_raw :
+                                                 streq(property, "SpaceShort") ? s->space_short :
+                                                                                 s->protected);
 }
 
 static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -346,6 +347,10 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Unknown", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Maps", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("BytesRaw", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("BytesCompressed", "t", NULL, offsetof(Session, compressed_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BytesCompressedOnDisk", "t", NULL, offsetof(Session, compressed_disk_bytes),
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("SpaceShort", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), 0),
         SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), 0),
         SD_BUS_PROPERTY("Marks", "a(tts)", property_marks, 0, 0),
@@ -421,7 +426,8 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
                 return;
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
                         "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
-                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "Archive", "ArchivePath",
+                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "BytesCompressed",
+                        "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",
                         "ExportTimestamp", "Protected", "Warnings", "Job", "Submission",
                         "SubmitError", "Receipts", NULL);
 }

@@ -224,6 +224,8 @@ static void on_drained(const Error *error, void *userdata) {
         session_stop_watching_counters(s);
         s->syncer = worker_free(s->syncer);
         s->tally = worker_free(s->tally);
+        s->early_seal = worker_free(s->early_seal);
+        s->space_short = false;
         s->symbols = worker_free(s->symbols);
         s->end_timer = sd_event_source_disable_unref(s->end_timer);
         drain_pipes_close(&s->pipes, s->id);
@@ -497,6 +499,7 @@ static int start_drain(Session *s) {
         r = start_step(s, "tally", step_tally, &request, on_worker_warning, on_tally_done, &s->tally);
         if (r < 0)
                 session_log_failure(s, r, "reads and writes are not counted while it runs");
+        session_watch_space(s);
         return 0;
 }
 

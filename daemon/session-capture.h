@@ -15,6 +15,9 @@ void session_replace(char **p, const char *value);
 void session_log_failure(const Session *session, int r, const char *what);
 void session_stop_watching_counters(Session *session);
 
+/* In session-space.c: from now on, compresses what is captured if the disk gets short of space. */
+void session_watch_space(Session *session);
+
 /* In session-describe.c: begins to make an archive anew that is older than its description. */
 int session_renew_archive(Session *session, Error *error);
 /* In session.c: the same, and says in the journal what has gone wrong. */

@@ -38,7 +38,7 @@ void session_seal_done(Session *s, const Error *error) {
         set_seal_error(s, error);
         if (!error && s->archive_name) {
                 session_replace(&s->archive, s->archive_name);
-                s->raw_bytes = 0;
+                s->raw_bytes = s->compressed_bytes = s->compressed_disk_bytes = 0;
         }
         if (!error && s->n_lost > 0)
                 (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",

@@ -31,6 +31,8 @@ static const struct {
         { "unknown", offsetof(Session, n_unknown) },
         { "maps", offsetof(Session, n_maps) },
         { "raw_bytes", offsetof(Session, raw_bytes) },
+        { "compressed_bytes", offsetof(Session, compressed_bytes) },
+        { "compressed_disk_bytes", offsetof(Session, compressed_disk_bytes) },
         { "log_bytes", offsetof(Session, log_bytes) },
         { "archive_bytes", offsetof(Session, archive_bytes) },
         { "export_realtime_usec", offsetof(Session, export_realtime_usec) },

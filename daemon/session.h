@@ -89,6 +89,9 @@ typedef struct Session {
         uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
         uint64_t n_rate, ring_bytes;    /* while capturing: events per second, and what waits in the ring */
         uint64_t raw_bytes, log_bytes, archive_bytes;
+        /* Of raw_bytes: what was compressed while capturing, and what that takes on disk. */
+        uint64_t compressed_bytes, compressed_disk_bytes;
+        bool space_short;       /* while capturing */
         char *archive;          /* file name to give it; "" until sealed */
         char *archive_name;     /* what that will be */
         SessionMark *marks;
@@ -102,8 +105,8 @@ typedef struct Session {
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
         sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
-        Worker *bind, *drain, *syncer, *tally, *symbols;
-        unsigned n_drain_deaths, n_syncer_deaths;
+        Worker *bind, *drain, *syncer, *tally, *symbols, *early_seal;
+        unsigned n_drain_deaths, n_syncer_deaths, n_early_seal_deaths;
         Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */
         Error start_error;      /* why it did not begin, to be told once the machine is restored */
@@ -187,6 +190,10 @@ bool session_update_counters(Session *session);
 /* Writes session.json. durable: waits for the disk, as each change of state does. */
 int session_save(Session *session, bool durable);
 
+/* What its files take of the disk. */
+static inline uint64_t session_disk_bytes(const Session *s) {
+        return s->raw_bytes - MIN(s->raw_bytes, s->compressed_bytes) + s->compressed_disk_bytes + s->log_bytes + s->archive_bytes;
+}
 static inline bool session_is_active(const Session *s) {
         return s->state <= SESSION_RESTORING;
 }

@@ -360,6 +360,7 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .n_pipes = q->n_pipes,
                         .raw_fd = raw_fd,
                         .control_fd = q->control_fd,
+                        .segment_bytes = storage_segment_bytes(raw_fd, &q->context->config.storage),
                         .mark_fd = q->mark_fd,
                         .sync_fd = q->sync_fd,
                         .sync_usec = q->context->config.sync_usec,

@@ -14,6 +14,10 @@
 #define KEEP_FREE_PERCENT 15
 #define KEEP_FREE_CAP_BYTES (4 * GIB)
 
+#define SEGMENT_MIN_BYTES (1 * MIB)
+#define SEGMENT_MAX_BYTES (64 * MIB)
+#define SEGMENTS_IN_ROOM 32
+
 /* Deeper than any folder of ours. */
 #define TREE_MAX_DEPTH 8
 
@@ -109,16 +113,25 @@ int storage_tree_bytes(int dir_fd, const char *name, uint64_t *ret) {
         return r;
 }
 
+static int look_at_disk(int fd, StorageSpace *ret) {
+        struct statvfs st;
+
+        if (fstatvfs(fd, &st) < 0)
+                return -errno;
+        *ret = (StorageSpace) {
+                .total_bytes = (uint64_t) st.f_blocks * st.f_frsize,
+                .free_bytes = (uint64_t) st.f_bavail * st.f_frsize,
+        };
+        return 0;
+}
+
 int storage_look(int sessions_fd, StorageSpace *ret) {
         StorageSpace space;
-        struct statvfs st;
         int r;
 
-        if (fstatvfs(sessions_fd, &st) < 0)
-                return -errno;
-        space.total_bytes = (uint64_t) st.f_blocks * st.f_frsize;
-        space.free_bytes = (uint64_t) st.f_bavail * st.f_frsize;
-        r = storage_tree_bytes(sessions_fd, ".", &space.used_bytes);
+        r = look_at_disk(sessions_fd, &space);
+        if (r >= 0)
+                r = storage_tree_bytes(sessions_fd, ".", &space.used_bytes);
         if (r >= 0)
                 *ret = space;
         return r;
@@ -131,6 +144,16 @@ static uint64_t left_bytes(uint64_t whole_bytes, uint64_t part_bytes) {
 uint64_t storage_room_bytes(const StorageSpace *space, const StorageLimits *limits) {
         return MIN(left_bytes(limits->max_use_bytes, space->used_bytes),
                         left_bytes(space->free_bytes, limits->keep_free_bytes));
+}
+
+uint64_t storage_segment_bytes(int fd, const StorageSettings *settings) {
+        StorageLimits limits;
+        StorageSpace space;
+
+        if (look_at_disk(fd, &space) < 0)
+                return SEGMENT_MIN_BYTES;
+        storage_limits(settings, space.total_bytes, &limits);
+        return MAX(MIN(storage_room_bytes(&space, &limits) / SEGMENTS_IN_ROOM, SEGMENT_MAX_BYTES), SEGMENT_MIN_BYTES);
 }
 
 uint64_t storage_seal_bytes(uint64_t raw_bytes, bool keep_raw) {

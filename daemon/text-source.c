@@ -8,8 +8,6 @@
 #include "text-source.h"
 #include "tracer.h"
 
-#define SEGMENT_MAX_BYTES (64 * MIB)
-
 /* A read() gives whole lines as long as there is room for all that the kernel formats at once, which is 4 KB on 6.1 and
  * 8 KB on 6.12 (kernel/trace/trace.c, tracing_read_pipe()). */
 #define BUFFER_BYTES (64 * KIB)
@@ -234,7 +232,7 @@ static int take_one(TextSource *t, Error *error) {
         events = has_events(t, (size_t) n);
         if (events && t->pending)
                 r = pass_lines(t, (size_t) n);
-        if (r >= 0 && t->end_bytes >= SEGMENT_MAX_BYTES) {
+        if (r >= 0 && t->end_bytes >= t->request->segment_bytes) {
                 t->fd = safe_close(t->fd);
                 t->before_bytes += t->end_bytes;
                 t->end_bytes = 0;

@@ -10,10 +10,6 @@
 /* In a sentence; there may be hundreds. */
 #define SHOWN_MAX 5
 
-static uint64_t session_bytes(const Session *s) {
-        return s->raw_bytes + s->log_bytes + s->archive_bytes;
-}
-
 static bool may_be_removed(const Session *s) {
         return session_is_over(s) && !s->job && !s->submission && !s->protected && !s->removing;
 }
@@ -176,7 +172,7 @@ void vacuum_removed(Manager *m) {
 }
 
 static int compare_sizes(const void *a, const void *b) {
-        uint64_t x = session_bytes(*(Session *const *) a), y = session_bytes(*(Session *const *) b);
+        uint64_t x = session_disk_bytes(*(Session *const *) a), y = session_disk_bytes(*(Session *const *) b);
 
         return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -196,7 +192,7 @@ int vacuum_list_removable(const Manager *m, char **ret) {
         if (n > 1)
                 qsort(sessions, n, sizeof(Session *), compare_sizes);
         for (size_t i = 0; i < n && i < SHOWN_MAX; i++)
-                fprintf(f, "%s%u (%s)", i > 0 ? ", " : "", sessions[i]->id, FORMAT_BYTES(session_bytes(sessions[i])));
+                fprintf(f, "%s%u (%s)", i > 0 ? ", " : "", sessions[i]->id, FORMAT_BYTES(session_disk_bytes(sessions[i])));
         if (fclose(f) != 0 || !sessions)
                 return -ENOMEM;
         *ret = TAKE_PTR(text);

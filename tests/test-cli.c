@@ -541,6 +541,28 @@ Test(session_page, full) {
                         "             (there is more of it)\n");
 }
 
+Test(session_page, space) {
+        SessionView v = empty_view("capturing");
+
+        v.raw_bytes = 3 * MIB;
+        assert_page(&v, SESSION_PAGE_DETAILS, "");
+        v.space_short = 1;
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "      Space: short; what is captured (3.0M) gets compressed\n"
+                        "             meanwhile\n");
+        v.compressed_bytes = 2 * MIB;
+        v.compressed_disk_bytes = 160 * KIB;
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "      Space: short; of 3.0M captured, 2.0M lie compressed,\n"
+                        "             in 160.0K\n");
+        v.space_short = 0;
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "      Space: enough again; of 3.0M captured, 2.0M lie\n"
+                        "             compressed, in 160.0K\n");
+        v.state = (char *) "sealed";
+        assert_page(&v, SESSION_PAGE_DETAILS, "");
+}
+
 Test(session_page, rate) {
         SessionView v = empty_view("capturing");
 

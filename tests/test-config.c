@@ -60,6 +60,25 @@ Test(config, sync) {
         }
 }
 
+Test(config, fast_level) {
+        static const struct {
+                const char *text;
+                unsigned fast_level;
+        } table[] = {
+                { "", 0 },
+                { "[Seal]\nFastLevel=2\n", 2 },
+                { "[Seal]\nFastLevel=2\nFastLevel=10\n", 2 },
+                { "[Seal]\nFastLevel=quick\n", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                const Config config = load(table[i].text);
+
+                cr_expect_eq(config.fast_level, table[i].fast_level, "%s", table[i].text);
+                cr_expect_eq(config.seal_level, 6, "%s", table[i].text);
+        }
+}
+
 /* A bad line costs its own value and no other. */
 Test(config, bad_values) {
         assert_config("[Capture]\nBufferSize=much\n[Seal]\nLevel=3\n", 0, 3);

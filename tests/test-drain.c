@@ -37,6 +37,7 @@ static void run_drain(const Rig *rig, int control_fd, uint64_t sync_usec, uint64
                         .pipes = &(DrainPipe) { 0, fds[0], fds[1] },
                         .n_pipes = 1,
                         .raw_fd = rig->raw_fd,
+                        .segment_bytes = 64 * MIB,
                         .control_fd = control_fd,
                         .mark_fd = rig->mark_fd,
                         .sync_fd = rig->sync_fd,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/statvfs.h>
+
 #include "storage.h"
 #include "test-util.h"
 
@@ -126,4 +128,17 @@ Test(storage, look) {
         cr_assert_geq(space.used_bytes, 256 * KIB);
         cr_assert_geq(space.total_bytes, space.free_bytes);
         cr_assert_gt(space.free_bytes, 0);
+}
+
+Test(storage, segment) {
+        const StorageSettings unlimited = settings("infinity", "0", NULL), small = settings("64M", "0", NULL),
+                none = settings("infinity", "infinity", NULL);
+        struct statvfs st;
+
+        cr_assert_eq(fstatvfs(test_dir(), &st), 0);
+        cr_assert_leq(storage_segment_bytes(test_dir(), &unlimited), 64 * MIB);
+        if (st.f_bavail * st.f_frsize > 128 * MIB)
+                cr_assert_eq(storage_segment_bytes(test_dir(), &small), 2 * MIB);
+        cr_assert_eq(storage_segment_bytes(test_dir(), &none), 1 * MIB);
+        cr_assert_eq(storage_segment_bytes(-EBADF, &unlimited), 1 * MIB);
 }

@@ -51,7 +51,8 @@ static TextSource *open_source(bool keep_oldest) {
         TextSource *source;
         int r;
 
-        request = (DrainRequest) { .pipes = pipes, .n_pipes = 1, .raw_fd = raw_fd, .text = true, .keep_oldest = keep_oldest };
+        request = (DrainRequest) { .pipes = pipes, .n_pipes = 1, .raw_fd = raw_fd, .segment_bytes = 64 * MIB, .text = true,
+                .keep_oldest = keep_oldest };
         r = text_source_open(&request, &source, NULL);
         cr_assert_eq(r, 0, "%s", strerror(-r));
         return source;

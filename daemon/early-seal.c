@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "early-seal.h"
+#include "segment-file.h"
+#include "xz.h"
+
+#define TEMPORARY_PREFIX ".#"
+
+/* How often space is looked at, and over how much of time the rate is taken. */
+#define LOOK_MSEC 2000
+#define AHEAD_SEC 60
+#define CHUNK_BYTES (256 * KIB)
+#define MEMORY_MAX_BYTES (100 * MIB)
+
+static bool is_segment_name(const char *name) {
+        const char *p = strchr(name, '-');
+        size_t n = p ? strspn(p + 1, "0123456789") : 0;
+
+        return n == 6 && ((startswith(name, "cpu") && streq(p + 7, ".raw")) || (startswith(name, "text-") && streq(p + 7, ".log")));
+}
+
+static int is_segment(const struct dirent *entry) {
+        return is_segment_name(entry->d_name);
+}
+
+static bool same_row(const char *a, const char *b) {
+        size_t l = strcspn(a, "-") + 1;
+
+        return strncmp(a, b, l) == 0;
+}
+
+/* A complete segment is one with another behind it. Returns 1 with the first one, 0 if there is none. */
+static int find_complete(int raw_fd, char **ret) {
+        struct dirent **entries = NULL;
+        char *name = NULL;
+        bool found = false;
+        int n;
+
+        /* The order of names keeps those of a CPU together, in the order of time. */
+        n = scandirat(raw_fd, ".", &entries, is_segment, alphasort);
+        if (n < 0)
+                return -errno;
+        for (int i = 0; i < n; i++) {
+                if (!found && i + 1 < n && same_row(entries[i]->d_name, entries[i + 1]->d_name)) {
+                        name = strdup(entries[i]->d_name);
+                        found = true;
+                }
+                free(entries[i]);
+        }
+        free(entries);
+        if (found && !name)
+                return -ENOMEM;
+        if (found)
+                *ret = name;
+        return found;
+}
+
+static int open_for_reading(int dir_fd, const char *name) {
+        int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static int compress_fd(int in_fd, int out_fd, unsigned level) {
+        _cleanup_(xz_writer_freep) XzWriter *w = NULL;
+        _cleanup_free_ char *buffer = malloc(CHUNK_BYTES);
+        int r;
+
+        if (!buffer)
+                return -ENOMEM;
+        r = xz_writer_new(out_fd, &(XzOptions) { .level = level, .threads = 1, .memory_max_bytes = MEMORY_MAX_BYTES }, &w);
+        while (r >= 0) {
+                ssize_t n = read(in_fd, buffer, CHUNK_BYTES);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                r = xz_writer_write(w, buffer, (size_t) n);
+        }
+        if (r >= 0)
+                r = xz_writer_finish(w, NULL, NULL);
+        if (r >= 0 && fdatasync(out_fd) < 0)
+                r = -errno;
+        return r;
+}
+
+static int write_compressed(int raw_fd, int in_fd, const char *compressed, unsigned level) {
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (asprintf(&temporary, TEMPORARY_PREFIX "%s", compressed) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        if (unlinkat(raw_fd, temporary, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(raw_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = compress_fd(in_fd, fd, level);
+        if (r >= 0 && renameat(raw_fd, temporary, raw_fd, compressed) < 0)
+                r = -errno;
+        /* The new name is on disk before the other one goes. */
+        if (r >= 0 && fsync(raw_fd) < 0)
+                return -errno;
+        if (r < 0)
+                (void) unlinkat(raw_fd, temporary, 0);
+        return r;
+}
+
+static int take_place(int raw_fd, const char *name, unsigned level, uint64_t *ret_held_bytes, uint64_t *ret_disk_bytes) {
+        _cleanup_close_ int in_fd = open_for_reading(raw_fd, name), out_fd = -EBADF;
+        _cleanup_free_ char *compressed = NULL;
+        struct stat in, out;
+        uint64_t bytes;
+        int r;
+
+        if (in_fd < 0)
+                return in_fd;
+        if (asprintf(&compressed, "%s" SEGMENT_FILE_SUFFIX, name) < 0) {
+                compressed = NULL;
+                return -ENOMEM;
+        }
+        if (fstat(in_fd, &in) < 0)
+                return -errno;
+        /* There already, if an earlier one was killed at the wrong moment. */
+        out_fd = open_for_reading(raw_fd, compressed);
+        if (out_fd < 0 || xz_uncompressed_size(out_fd, &bytes) < 0 || bytes != (uint64_t) in.st_size) {
+                r = write_compressed(raw_fd, in_fd, compressed, level);
+                if (r < 0)
+                        return r;
+        }
+        if (fstatat(raw_fd, compressed, &out, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(raw_fd, name, 0) < 0)
+                return -errno;
+        *ret_held_bytes = (uint64_t) in.st_size;
+        *ret_disk_bytes = (uint64_t) out.st_blocks * 512;
+        return 0;
+}
+
+int early_seal_next(int raw_fd, unsigned level, uint64_t *ret_held_bytes, uint64_t *ret_disk_bytes) {
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = find_complete(raw_fd, &name);
+        if (r <= 0)
+                return r;
+        r = take_place(raw_fd, name, level, ret_held_bytes, ret_disk_bytes);
+        return r < 0 ? r : 1;
+}
+
+bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw) {
+        uint64_t seal_bytes = storage_seal_bytes(captured_bytes, keep_raw);
+        uint64_t left_bytes = room_bytes > seal_bytes ? room_bytes - seal_bytes : 0;
+
+        return left_bytes < MAX((room_bytes + disk_bytes) / 10, rate * AHEAD_SEC);
+}
+
+/* The segment that a compressed file stands for, or NULL. */
+static char *segment_of(const char *name) {
+        size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
+        _cleanup_free_ char *segment = strndup(name, l > suffix ? l - suffix : 0);
+
+        return segment && streq(name + strlen(segment), SEGMENT_FILE_SUFFIX) && is_segment_name(segment) ? TAKE_PTR(segment) : NULL;
+}
+
+/* Adds what an earlier one has done, unless it was cut off before it could remove the segment. */
+static void add_compressed(int raw_fd, const char *name, EarlySealState *state) {
+        _cleanup_free_ char *segment = segment_of(name);
+        uint64_t held_bytes;
+        struct stat st;
+
+        if (!segment || faccessat(raw_fd, segment, F_OK, AT_SYMLINK_NOFOLLOW) >= 0 ||
+            fstatat(raw_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || segment_file_size(raw_fd, segment, &held_bytes) < 0)
+                return;
+        state->held_bytes += held_bytes;
+        state->disk_bytes += (uint64_t) st.st_blocks * 512;
+}
+
+int early_seal_take_over(int raw_fd, EarlySealState *ret) {
+        _cleanup_closedir_ DIR *d = NULL;
+        EarlySealState state = {};
+        struct dirent *entry;
+        int fd;
+
+        fd = openat(raw_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        d = fdopendir(fd);
+        if (!d) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(d))) {
+                const char *begun = startswith(entry->d_name, TEMPORARY_PREFIX);
+                _cleanup_free_ char *segment = begun ? segment_of(begun) : NULL;
+
+                if (!segment)
+                        add_compressed(raw_fd, entry->d_name, &state);
+                else if (unlinkat(raw_fd, entry->d_name, 0) < 0)
+                        return -errno;
+        }
+        *ret = state;
+        return 0;
+}
+
+typedef struct EarlySeal {
+        const EarlySealRequest *request;
+        EarlySealState state;
+        uint64_t look_usec, captured_bytes, rate;
+} EarlySeal;
+
+/* Returns whether space is short. */
+static int look(EarlySeal *e) {
+        const EarlySealRequest *q = e->request;
+        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes);
+        StorageLimits limits;
+        StorageSpace space;
+        int r;
+
+        r = storage_look(q->sessions_fd, &space);
+        if (r < 0)
+                return r;
+        storage_limits(q->storage, space.total_bytes, &limits);
+        /* Over a while: this is asked again behind each segment. */
+        if (usec - e->look_usec >= LOOK_MSEC * USEC_PER_MSEC) {
+                if (e->look_usec > 0)
+                        e->rate = (captured_bytes - e->captured_bytes) * USEC_PER_SEC / (usec - e->look_usec);
+                e->look_usec = usec;
+                e->captured_bytes = captured_bytes;
+        }
+        return early_seal_is_due(storage_room_bytes(&space, &limits), captured_bytes,
+                        captured_bytes - MIN(captured_bytes, e->state.held_bytes) + e->state.disk_bytes, e->rate, q->keep_raw);
+}
+
+/* Returns 1 if a segment was compressed. */
+static int step(EarlySeal *e) {
+        const EarlySealRequest *q = e->request;
+        uint64_t held_bytes, disk_bytes;
+        int r, is_short;
+
+        is_short = look(e);
+        if (is_short < 0)
+                return is_short;
+        if (is_short != e->state.is_short) {
+                e->state.is_short = is_short;
+                q->tell(&e->state, q->userdata);
+        }
+        r = is_short ? early_seal_next(q->raw_fd, q->level, &held_bytes, &disk_bytes) : 0;
+        if (r <= 0)
+                /* There may be room again, when something was removed. */
+                return r == -ENOSPC ? 0 : r;
+        e->state.held_bytes += held_bytes;
+        e->state.disk_bytes += disk_bytes;
+        q->tell(&e->state, q->userdata);
+        return 1;
+}
+
+int early_seal_run(const EarlySealRequest *request) {
+        EarlySeal e = { .request = request };
+        int r;
+
+        r = early_seal_take_over(request->raw_fd, &e.state);
+        if (r >= 0 && e.state.held_bytes > 0)
+                request->tell(&e.state, request->userdata);
+        while (r >= 0) {
+                r = step(&e);
+                if (r == 0)
+                        (void) poll(NULL, 0, LOOK_MSEC);
+        }
+        return r;
+}

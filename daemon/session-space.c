@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a session does when the disk gets short of space while it captures: see early-seal.h. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "early-seal.h"
+#include "manager.h"
+#include "names.h"
+#include "priority.h"
+#include "report.h"
+#include "session-capture.h"
+
+#define DEATHS_MAX 16
+
+static void tell(const EarlySealState *state, void *userdata) {
+        worker_send(userdata, "SPACE", "%s", state->is_short ? "short" : "enough");
+        worker_send(userdata, "COMPRESSED", "%" PRIu64, state->held_bytes);
+        worker_send(userdata, "COMPRESSED_DISK", "%" PRIu64, state->disk_bytes);
+        worker_send(userdata, "TOLD", "1");
+}
+
+static int run(FILE *out, void *userdata) {
+        const Session *s = userdata;
+        const Config *config = &s->manager->context->config;
+        _cleanup_close_ int raw_fd = -EBADF;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        /* The successor of a daemon that is gone has one of its own. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        priority_give_way();
+        raw_fd = openat(s->dir_fd, SESSION_RAW_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = raw_fd < 0 ? -errno : early_seal_run(&(EarlySealRequest) {
+                        .raw_fd = raw_fd,
+                        .sessions_fd = s->manager->sessions_fd,
+                        .level = config->fast_level,
+                        .keep_raw = s->options.keep_raw,
+                        .storage = &config->storage,
+                        .counters = s->counters,
+                        .tell = tell,
+                        .userdata = out,
+        });
+        (void) error_set_errno(&error, ERROR_FAILED, r, "What is captured cannot be compressed before the end of the session");
+        return worker_send_result(out, r, &error);
+}
+
+static void on_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        uint64_t number = 0;
+
+        if (streq(key, "SPACE"))
+                s->space_short = streq(value, "short");
+        else if (parse_u64(value, &number) < 0)
+                return;
+        else if (streq(key, "COMPRESSED"))
+                s->compressed_bytes = number;
+        else if (streq(key, "COMPRESSED_DISK"))
+                s->compressed_disk_bytes = number;
+        else if (streq(key, "TOLD")) {
+                if (s->compressed_bytes > 0)
+                        session_warn(s, "The disk got short of space during the session: what had been captured was compressed "
+                                        "while it went on. Nothing is missing because of that.");
+                s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+        }
+}
+
+static void on_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->early_seal = worker_free(s->early_seal);
+        s->space_short = false;
+        session_log_failure(s, -EIO, error ? strempty(error->text) : "the compression during the session has ended");
+        if (s->n_early_seal_deaths++ < DEATHS_MAX && error && error->code == ERROR_PROCESS_DIED)
+                session_watch_space(s);
+        else
+                session_warn(s, error ? strempty(error->text) : "");
+}
+
+void session_watch_space(Session *s) {
+        const int keep[] = { s->dir_fd, s->manager->sessions_fd };
+        int r;
+
+        r = worker_start(s->manager->event,
+                        &(WorkerSpec) {
+                                .name = "early-seal",
+                                .run = run,
+                                .arg = s,
+                                .keep_fds = keep,
+                                .n_keep_fds = ELEMENTS(keep),
+                                .line = on_line,
+                                .done = on_done,
+                                .userdata = s,
+                        },
+                        &s->early_seal);
+        if (r < 0)
+                session_log_failure(s, r, "what is captured is not compressed should the disk get short of space");
+}
