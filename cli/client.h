@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
+#include "stop-after.h"
 #include "terminal.h"
 
 /* mmiotracectl's exit status, as --help promises it; 0 and 1 are EXIT_SUCCESS and EXIT_FAILURE. */
@@ -47,6 +48,8 @@ typedef struct Client {
         const char *keep;
         const char *text;
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
+        StopAfter stop_after;
+        const char *stop_on_mark;
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
         bool all;                       /* what is as it should be, too */

@@ -36,6 +36,14 @@ static int parse_expect_events(Client *c, const char *s) {
         return EXIT_SUCCESS;
 }
 
+static int parse_stop_after(Client *c, const char *s) {
+        if (stop_after_parse(s, &c->stop_after) < 0)
+                return client_fail_usage(c, "A time has s, min, h or d; a size B, K, M or G; a number of events \"events\".",
+                                "--stop-after takes a time like 30s or 5min, a size like 500M, or a number like 2Mevents, not '%s'.",
+                                s);
+        return EXIT_SUCCESS;
+}
+
 static int parse_keep(Client *c, const char *s) {
         if (!streq(s, "newest") && !streq(s, "oldest"))
                 return client_fail_usage(c, NULL, "--keep= takes newest or oldest, not '%s'.", s);
@@ -77,6 +85,8 @@ static const struct {
         { "buffer-size", 0, " start run check ", OPTION_PARSED, .parse = parse_buffer_size },
         { "expect-events", 0, " start run check ", OPTION_PARSED, .parse = parse_expect_events },
         { "keep", 0, " start run check ", OPTION_PARSED, .parse = parse_keep },
+        { "stop-after", 0, " start run check ", OPTION_PARSED, .parse = parse_stop_after },
+        { "stop-on-mark", 0, " start run check ", OPTION_STRING, offsetof(Client, stop_on_mark) },
         { "force", 0, " start run export ", OPTION_TRUE, offsetof(Client, force) },
         { "all", 0, " check ", OPTION_TRUE, offsetof(Client, all) },
         { "follow", 'f', " status ", OPTION_TRUE, offsetof(Client, follow) },

@@ -50,6 +50,25 @@ static void add_driver(Page *p, const SessionView *v) {
                 page_add(p, "Driver", STYLE_NONE, "%s, module %s", line, v->module);
 }
 
+/* Behind the time of the stop; nothing where a person stopped it, or where the result says it. */
+static const char *stop_reason_text(const SessionView *v) {
+        static const struct {
+                const char *reason, *text;
+        } reasons[] = {
+                { "time", ": its time was up" },
+                { "size", ": so much was to be captured" },
+                { "events", ": so many events were to be captured" },
+                { "mark", ": at the mark for that" },
+                { "caller", ": with the program that began it" },
+                { "service", ": with the service" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(reasons); i++)
+                if (streq(v->stop_reason, reasons[i].reason))
+                        return reasons[i].text;
+        return "";
+}
+
 static void add_state(Page *p, const SessionView *v) {
         uint64_t now_usec = now_realtime_usec();
 
@@ -66,8 +85,9 @@ static void add_state(Page *p, const SessionView *v) {
                 page_add(p, "Since", STYLE_NONE, "%s (%s)", FORMAT_TIMESTAMP(v->start_usec),
                                 FORMAT_RELATIVE(v->start_usec, now_usec));
         if (v->stop_usec > 0)
-                page_add(p, "Stopped", STYLE_NONE, "%s (%s), after %s", FORMAT_TIMESTAMP(v->stop_usec),
-                                FORMAT_RELATIVE(v->stop_usec, now_usec), FORMAT_DURATION(capture_usec(v)));
+                page_add(p, "Stopped", STYLE_NONE, "%s (%s), after %s%s", FORMAT_TIMESTAMP(v->stop_usec),
+                                FORMAT_RELATIVE(v->stop_usec, now_usec), FORMAT_DURATION(capture_usec(v)),
+                                stop_reason_text(v));
 }
 
 static void add_counts(Page *p, const SessionView *v) {
@@ -183,6 +203,7 @@ static void add_details(Page *p, const SessionView *v, bool full) {
         if (full)
                 add_past(p, v);
         if (session_view_is_running(v)) {
+                session_page_add_end(p, v);
                 add_ring(p, v);
                 add_space(p, v);
                 if (!isempty(v->cpus_offline))
@@ -218,6 +239,24 @@ static void add_next(Page *p, const SessionView *v) {
                                 v->id);
         else if (!isempty(v->archive))
                 page_add(p, "Next", STYLE_NONE, "mmiotracectl export %" PRIu32, v->id);
+}
+
+void session_page_add_end(Page *p, const SessionView *v) {
+        _cleanup_free_ char *text = NULL;
+        const char *key = "Stops";
+        int r;
+
+        r = stop_after_format(&v->stop_after, &text);
+        if (r < 0) {
+                p->r = r;
+                return;
+        }
+        if (*text) {
+                page_add(p, key, STYLE_NONE, "by itself %s", text);
+                key = NULL;
+        }
+        if (!isempty(v->stop_on_mark))
+                page_add(p, key, STYLE_NONE, "%s the mark \"%s\"", key ? "by itself at" : "or at", v->stop_on_mark);
 }
 
 int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, const Terminal *terminal) {

@@ -20,4 +20,7 @@ typedef enum SessionPagePart {
 /* Returns the first error there was. */
 int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, const Terminal *terminal);
 
+/* What it was begun with for its end; nothing if it was not. */
+void session_page_add_end(Page *page, const SessionView *v);
+
 Style session_state_style(const SessionView *v);

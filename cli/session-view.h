@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
-#include "util.h"
+#include "stop-after.h"
 
 typedef struct SessionMark {
         uint64_t realtime_usec, monotonic_usec;
@@ -20,6 +20,8 @@ typedef struct SessionView {
         char *driver, *module, *driver_version, *description;
         int is_protected, stacks, keep_raw, space_short; /* as booleans of D-Bus */
         uint64_t export_usec;           /* when its archive was last exported; 0: never */
+        char *stop_reason, *stop_on_mark;
+        StopAfter stop_after;
         uint64_t start_usec, start_monotonic_usec, stop_usec, stop_monotonic_usec;
         uint64_t events, lost_events, reads, writes, unknown, maps;
         uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;

@@ -29,6 +29,17 @@ static int append_option(sd_bus_message *m, const char *key, const char *type, c
         return sd_bus_message_close_container(m);
 }
 
+int start_check(const Client *c) {
+        int r;
+
+        r = client_check_text(c, "The driver's name", strempty(c->driver));
+        if (r == EXIT_SUCCESS)
+                r = client_check_text(c, "The description", strempty(c->description));
+        if (r == EXIT_SUCCESS)
+                r = client_check_text(c, "The mark to stop at", strempty(c->stop_on_mark));
+        return r;
+}
+
 int start_request(const Client *c, const char *member, sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *m = NULL;
         const int yes = true;
@@ -56,6 +67,14 @@ int start_request(const Client *c, const char *member, sd_bus_message **ret) {
                 r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
         if (r >= 0 && c->n_expected_events > 0)
                 r = append_option(m, "expect-events", "t", &c->n_expected_events);
+        if (r >= 0 && c->stop_after.usec > 0)
+                r = append_option(m, "stop-after", "t", &c->stop_after.usec);
+        if (r >= 0 && c->stop_after.bytes > 0)
+                r = append_option(m, "stop-after-bytes", "t", &c->stop_after.bytes);
+        if (r >= 0 && c->stop_after.n_events > 0)
+                r = append_option(m, "stop-after-events", "t", &c->stop_after.n_events);
+        if (r >= 0 && c->stop_on_mark)
+                r = append_option(m, "stop-on-mark", "s", c->stop_on_mark);
         if (r >= 0 && c->keep)
                 r = append_option(m, "keep", "s", c->keep);
         if (r >= 0 && c->bound)
@@ -96,6 +115,7 @@ static int say_started(const Client *c, const SessionView *v) {
                         isempty(v->driver) ? "" : ", not only those of ", v->driver);
         if (streq(v->keep, "oldest"))
                 page_add(&page, "Keep", STYLE_NONE, "oldest: when the buffer is full, new events are lost");
+        session_page_add_end(&page, v);
         if (page.r >= 0)
                 page.r = session_page_print(v, SESSION_PAGE_WARNINGS, stdout, &c->terminal);
         puts("");
@@ -137,9 +157,7 @@ int verb_start(Client *c, int argc, char *argv[]) {
         const char *path;
         int r;
 
-        r = client_check_text(c, "The driver's name", strempty(c->driver));
-        if (r == EXIT_SUCCESS)
-                r = client_check_text(c, "The description", strempty(c->description));
+        r = start_check(c);
         if (r != EXIT_SUCCESS)
                 return r;
 

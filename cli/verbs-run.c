@@ -237,9 +237,7 @@ int verb_run(Client *c, int argc, char *argv[]) {
         /* Killed, this program can stop nothing any more. */
         c->bound = true;
 
-        r = client_check_text(c, "The driver's name", strempty(c->driver));
-        if (r == EXIT_SUCCESS)
-                r = client_check_text(c, "The description", strempty(c->description));
+        r = start_check(c);
         if (r == EXIT_SUCCESS)
                 r = find_program(c, argv[1], &path);
         if (r != EXIT_SUCCESS)

@@ -24,6 +24,8 @@ int verb_remove(Client *c, int argc, char *argv[]);
 int verb_seal(Client *c, int argc, char *argv[]);
 int verb_protect(Client *c, int argc, char *argv[]);
 
+/* Ends the verb unless the texts for it are text. Returns EXIT_SUCCESS or the exit status. */
+int start_check(const Client *c);
 /* The call of Start, or of Check, with the options that were given, and no others: everything else is the daemon's to
  * choose. */
 int start_request(const Client *c, const char *member, sd_bus_message **ret);

@@ -48,7 +48,7 @@ typedef struct Drain {
         uint64_t synced_usec, synced_bytes; /* when the syncer was last asked, and for how much */
         char *clocks, *cpumask, *online;
         uint64_t ring_bytes;
-        bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online;
+        bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online, told_enough;
 } Drain;
 
 static void drain_done(Drain *d) {
@@ -299,6 +299,20 @@ static int finish(Drain *d) {
         return r < 0 ? fail_write(d, r) : 0;
 }
 
+static void look_whether_enough(Drain *d) {
+        const DrainRequest *q = d->request;
+        const char *what = NULL;
+
+        if (q->stop_after_bytes > 0 && atomic_load(&q->counters->n_raw_bytes) >= q->stop_after_bytes)
+                what = "size";
+        else if (q->stop_after_events > 0 && atomic_load(&q->counters->n_events) >= q->stop_after_events)
+                what = "events";
+        if (!what || d->told_enough)
+                return;
+        d->told_enough = true;
+        q->enough(what, q->userdata);
+}
+
 static int drain_until_stopped(Drain *d) {
         enum { CONTROL, MARK, SOURCES };
         _cleanup_free_ struct pollfd *fds = calloc(SOURCES + d->n_sources, sizeof(struct pollfd));
@@ -329,6 +343,7 @@ static int drain_until_stopped(Drain *d) {
                         if (r < 0)
                                 return r;
                 }
+                look_whether_enough(d);
                 if (poll(fds, SOURCES + d->n_sources, more ? 0 : (int) (d->wake_usec / USEC_PER_MSEC)) < 0 && errno != EINTR)
                         return -errno;
                 marked = fds[MARK].revents != 0 && eventfd_read(fds[MARK].fd, &ignored) >= 0;

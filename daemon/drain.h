@@ -52,7 +52,10 @@ typedef struct DrainRequest {
         const char *sys_root;
         bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
         bool stacks;                    /* behind each event is another one, its call stack */
+        uint64_t stop_after_bytes, stop_after_events; /* 0: no limit */
         DrainCounters *counters;
+        /* So much is captured: called once, with "size" or "events", and then the drain goes on until it is told to stop. */
+        void (*enough)(const char *what, void *userdata);
         void (*ready)(void *userdata);  /* all rings are open */
         void (*warn)(const char *text, void *userdata);
         void *userdata;

@@ -383,7 +383,7 @@ void manager_quit(Manager *m, bool hand_over) {
                 return;
         m->quitting = hand_over ? QUIT_HAND_OVER : QUIT_STOP;
         if (m->active && !hand_over)
-                (void) session_stop(m->active, &ignored);
+                (void) session_stop(m->active, STOP_SERVICE, &ignored);
         error_done(&ignored);
         manager_check_quit(m);
 }

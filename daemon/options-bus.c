@@ -3,6 +3,9 @@
 #include "names.h"
 #include "options-bus.h"
 
+/* Far from where a sum of times would not fit. */
+#define STOP_AFTER_MAX_USEC (366 * 24 * 60 * 60 * USEC_PER_SEC)
+
 static int read_text(sd_bus_message *m, const char *key, size_t max_bytes, bool allow_newline, char **ret, Error *error) {
         const char *s;
         int r;
@@ -49,6 +52,21 @@ static int read_keep(sd_bus_message *m, bool *ret_oldest, Error *error) {
         return 0;
 }
 
+static int read_limit(sd_bus_message *m, const char *key, const char *what, uint64_t *ret, Error *error) {
+        if (sd_bus_message_read(m, "v", "t", ret) < 0 || *ret == 0)
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of %s (t), and not 0.", key, what);
+        return 0;
+}
+
+static int read_stop_mark(sd_bus_message *m, const char *key, char **ret, Error *error) {
+        int r;
+
+        r = read_text(m, key, MARK_MAX_BYTES, false, ret, error);
+        if (r >= 0 && isempty(*ret))
+                return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes the text of a mark, which is never empty.", key);
+        return r;
+}
+
 static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
         const char *key;
         int r;
@@ -76,13 +94,25 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
         if (streq(key, "expect-events"))
                 return sd_bus_message_read(m, "v", "t", &o->n_expected) < 0
                                 ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of events (t).", key) : 0;
+        if (streq(key, "stop-after"))
+                return sd_bus_message_read(m, "v", "t", &o->stop_after_usec) < 0 || o->stop_after_usec == 0 ||
+                                                o->stop_after_usec > STOP_AFTER_MAX_USEC
+                                ? error_set(error, ERROR_INVALID_ARGUMENTS,
+                                                  "The option \"%s\" takes a time in microseconds (t), of a year at most.", key) : 0;
+        if (streq(key, "stop-after-bytes"))
+                return read_limit(m, key, "bytes", &o->stop_after_bytes, error);
+        if (streq(key, "stop-after-events"))
+                return read_limit(m, key, "events", &o->n_stop_after_events, error);
+        if (streq(key, "stop-on-mark"))
+                return read_stop_mark(m, key, &o->stop_on_mark, error);
         if (streq(key, "keep"))
                 return read_keep(m, &o->keep_oldest, error);
         if (streq(key, "bound"))
                 return read_bound(m, &o->bound_to, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
                         "%s has no option \"%s\"; it has driver, description, load, rebind, force, buffer-size, expect-events, "
-                        "keep, stacks, keep-raw and bound.", sd_bus_message_get_member(m), key);
+                        "stop-after, stop-after-bytes, stop-after-events, stop-on-mark, keep, stacks, keep-raw and bound.",
+                        sd_bus_message_get_member(m), key);
 }
 
 /* Of what the ring cannot hold until the daemon comes, the end is the less bad loss: the rest has no meaning without the

@@ -75,7 +75,7 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         r = session_is_active(s) ? bus_answer_when_stopped(bus, s, m) : 0;
         if (r < 0)
                 return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
-        r = session_stop(s, &error);
+        r = session_stop(s, STOP_REQUEST, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         return 1;
@@ -219,6 +219,13 @@ static int property_result(sd_bus *connection, const char *path, const char *int
         return sd_bus_message_append(reply, "s", session_shown_result(s));
 }
 
+static int property_stop_reason(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", stop_reason_to_string(s->stop_reason));
+}
+
 static int property_result_text(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         _cleanup_free_ char *text = NULL;
@@ -321,6 +328,11 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Result", "s", property_result, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ResultText", "s", property_result_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StopReason", "s", property_stop_reason, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StopAfter", "t", NULL, offsetof(Session, options.stop_after_usec), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StopAfterBytes", "t", NULL, offsetof(Session, options.stop_after_bytes), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StopAfterEvents", "t", NULL, offsetof(Session, options.n_stop_after_events), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StopOnMark", "s", NULL, offsetof(Session, options.stop_on_mark), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Session, options.driver), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -424,7 +436,7 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
 
         if (session_bus_path(s, &path) < 0)
                 return;
-        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "Module",
+        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "StopReason", "Module",
                         "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
                         "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "BytesCompressed",
                         "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",

@@ -87,6 +87,8 @@ static StepRequest step_request(const Session *s) {
                 .keep_oldest = s->options.keep_oldest,
                 .text = streq_ptr(s->source, "text"),
                 .stopping = s->state == SESSION_DRAINING,
+                .stop_after_bytes = s->options.stop_after_bytes,
+                .stop_after_events = s->options.n_stop_after_events,
                 .stacks = s->options.stacks,
                 .armed_usec = s->arm_monotonic_usec,
                 .started_usec = s->start_realtime_usec,
@@ -142,7 +144,7 @@ static void tell_started(Session *s, const Error *error) {
 }
 
 /* An answer that the start has failed says as well that nothing is changed any more: so it has to wait for that. */
-static void fail_start(Session *s, const Error *error) {
+void session_fail_start(Session *s, const Error *error) {
         s->busy_loading = false;
         (void) error_set(&s->start_error, error->code, "%s", strempty(error->text));
 }
@@ -236,10 +238,12 @@ static void on_drained(const Error *error, void *userdata) {
         s->sync_fd = safe_close(s->sync_fd);
         s->stop_realtime_usec = now_realtime_usec();
         s->stop_monotonic_usec = now_monotonic_usec();
+        if (error && s->stop_reason == STOP_NONE)
+                s->stop_reason = STOP_FAILURE;
         if (error)
                 session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
         if (arming || s->busy_loading)
-                fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+                session_fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
         if (s->state == SESSION_CAPTURING)
                 session_set_state(s, SESSION_DRAINING);
         session_restore(s);
@@ -344,8 +348,8 @@ void session_load_done(Session *s, const Error *error) {
                 return;
         if (error) {
                 session_set_result(s, s->options.load ? RESULT_LOAD_FAILED : RESULT_BIND_FAILED, error->text);
-                fail_start(s, error);
-                (void) session_stop(s, &ignored);
+                session_fail_start(s, error);
+                (void) session_stop(s, STOP_FAILURE, &ignored);
                 error_done(&ignored);
                 return;
         }
@@ -356,32 +360,12 @@ void session_load_done(Session *s, const Error *error) {
         look_at_driver(s);
 }
 
-static void tell_drain_to_stop(Session *s) {
+void session_end_drain(Session *s) {
         static const char stop = DRAIN_STOP;
 
         /* Cannot fill: it is the only byte there ever is. A drain that died is told by its exit. */
         if (send(s->control_fd, &stop, 1, MSG_NOSIGNAL) < 0)
                 worker_kill(s->drain, SIGKILL);
-}
-
-static int on_time_is_up(sd_event_source *source, uint64_t usec, void *userdata) {
-        Error ignored = {};
-
-        (void) session_stop(userdata, &ignored);
-        error_done(&ignored);
-        return 0;
-}
-
-/* From its start on, also where the daemon was not there then. */
-static void set_end_timer(Session *s) {
-        int r;
-
-        if (s->options.stop_after_usec == 0 || s->end_timer)
-                return;
-        r = sd_event_add_time(s->manager->event, &s->end_timer, CLOCK_MONOTONIC,
-                        s->start_monotonic_usec + s->options.stop_after_usec, 0, on_time_is_up, s);
-        if (r < 0)
-                session_log_failure(s, r, "it does not end by itself");
 }
 
 /* Everything records. */
@@ -393,8 +377,8 @@ static void begin_work(Session *s) {
                 (void) session_interrupt(s, ADOPTED, &ignored);
                 error_done(&ignored);
         } else if (s->stop_wanted) {
-                fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
-                (void) session_stop(s, &ignored);
+                session_fail_start(s, &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
+                (void) session_stop(s, s->stop_reason, &ignored);
                 error_done(&ignored);
         } else
                 set_driver_to_work(s);
@@ -407,6 +391,10 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 session_warn(s, value);
                 return;
         }
+        if (streq(key, "STOP")) {
+                session_stop_by_drain(s, value);
+                return;
+        }
         if (!streq(key, "READY"))
                 return;
         switch (s->state) {
@@ -414,11 +402,11 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 s->start_monotonic_usec = now_monotonic_usec();
                 s->start_realtime_usec = now_realtime_usec();
                 session_set_state(s, SESSION_CAPTURING);
-                set_end_timer(s);
+                session_set_end_timer(s);
                 begin_work(s);
                 break;
         case SESSION_CAPTURING:
-                set_end_timer(s);
+                session_set_end_timer(s);
                 if (s->work_due || s->options.adopt)
                         begin_work(s);
                 else if (s->resumed)
@@ -427,7 +415,7 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                 break;
         case SESSION_DRAINING:
                 /* Taken up from a daemon that died in the middle of stopping. */
-                tell_drain_to_stop(s);
+                session_end_drain(s);
                 break;
         default:
                 break;
@@ -589,7 +577,7 @@ static void on_armed(const Error *error, void *userdata) {
                 session_begin_draining(s);
                 return;
         }
-        fail_start(s, error);
+        session_fail_start(s, error);
         undo_arming(s);
 }
 
@@ -631,42 +619,4 @@ int session_start(Session *s, Error *error) {
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that looks at the disk");
         return 0;
-}
-
-int session_stop(Session *s, Error *error) {
-        switch (s->state) {
-        case SESSION_CHECKING:
-        case SESSION_ARMING:
-                s->stop_wanted = true;
-                return 0;
-        case SESSION_CAPTURING:
-                session_set_state(s, SESSION_DRAINING);
-                if (s->busy_loading)
-                        fail_start(s, &(Error) { ERROR_STATE,
-                                        (char *) "The session was stopped while the driver was being loaded." });
-                tell_drain_to_stop(s);
-                return 0;
-        case SESSION_DRAINING:
-        case SESSION_RESTORING:
-                return 0;
-        default:
-                return error_set(error, ERROR_NOT_RUNNING, "Session %u is not running; it is %s.", s->id,
-                                session_state_to_string(s->state));
-        }
-}
-
-void session_caller_gone(Session *s) {
-        Error ignored = {};
-
-        if (s->state > SESSION_CAPTURING)
-                return;
-        session_warn(s, "The program that the session was started for ended without stopping it: so the daemon did.");
-        (void) session_stop(s, &ignored);
-        error_done(&ignored);
-}
-
-int session_interrupt(Session *s, const char *why, Error *error) {
-        if (session_is_active(s))
-                session_set_result(s, RESULT_INTERRUPTED, why);
-        return session_stop(s, error);
 }

@@ -26,7 +26,17 @@ void session_renew_archive_or_log(Session *session);
 /* In session-seal.c: has the archive made. */
 void session_seal(Session *session);
 
-/* In session-capture.c: opens pipes and ring, and goes on where an earlier daemon ended, if there was one. */
+/* In session-stop.c: the time that it was begun for is counted from its start on, also where the daemon was not there then;
+ * the drain says that enough is captured; a mark was taken. */
+void session_set_end_timer(Session *session);
+void session_stop_by_drain(Session *session, const char *reason);
+void session_stop_at_mark(Session *session, const char *text);
+
+/* In session-capture.c: whoever waits for the start is told that it has failed once the machine is restored. */
+void session_fail_start(Session *session, const Error *error);
+/* Has the drain take what is left, and end. */
+void session_end_drain(Session *session);
+/* Opens pipes and ring, and goes on where an earlier daemon ended, if there was one. */
 void session_begin_draining(Session *session);
 /* Puts the machine back, and then has the session sealed. */
 void session_restore(Session *session);

@@ -9,6 +9,7 @@ static const struct {
 } strings[] = {
         { "driver", offsetof(SessionOptions, driver) },
         { "description", offsetof(SessionOptions, description) },
+        { "stop_on_mark", offsetof(SessionOptions, stop_on_mark) },
         { "bound_to", offsetof(SessionOptions, bound_to) },
         { NULL, offsetof(SessionOptions, caller_address) },
 };
@@ -34,6 +35,8 @@ static const struct {
         { "wanted_buffer_bytes", offsetof(SessionOptions, buffer_bytes) },
         { "expected_events", offsetof(SessionOptions, n_expected) },
         { "stop_after_usec", offsetof(SessionOptions, stop_after_usec) },
+        { "stop_after_bytes", offsetof(SessionOptions, stop_after_bytes) },
+        { "stop_after_events", offsetof(SessionOptions, n_stop_after_events) },
 };
 
 static void *field(const SessionOptions *o, size_t offset) {

@@ -17,6 +17,9 @@ typedef struct SessionOptions {
         bool stacks;            /* record the call stack of each access; implies keep_raw */
         bool keep_raw;          /* the raw segments go into the archive, beside the log */
         uint64_t stop_after_usec; /* it ends so long after its start; 0: when it is stopped */
+        uint64_t stop_after_bytes; /* once so much is captured; 0: no limit */
+        uint64_t n_stop_after_events;
+        char *stop_on_mark;     /* once this mark is taken; NULL: none */
         bool at_boot;           /* armed before the daemon was there, see boot-steps.h */
         char *caller_address;   /* of a caller who is logged in from elsewhere, else NULL; not on file */
         char *bound_to;         /* the name of the program that it ends with; NULL: it outlives every other */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The states of a session and why it ended: their names, and which state may follow which. */
+/* The states of a session, what stopped it and how it ended: their names, and which state may follow which. */
 
 #include "session.h"
 
@@ -26,6 +26,19 @@ static const char *const results[_SESSION_RESULT_MAX] = {
         [RESULT_DRAIN_FAILED] = "drain-failed",
         [RESULT_RESTORE_FAILED] = "restore-failed",
         [RESULT_SEAL_FAILED] = "seal-failed",
+};
+
+static const char *const reasons[_STOP_REASON_MAX] = {
+        [STOP_NONE] = "",
+        [STOP_REQUEST] = "request",
+        [STOP_TIME] = "time",
+        [STOP_SIZE] = "size",
+        [STOP_EVENTS] = "events",
+        [STOP_MARK] = "mark",
+        [STOP_CALLER] = "caller",
+        [STOP_SERVICE] = "service",
+        [STOP_INTERRUPT] = "interrupt",
+        [STOP_FAILURE] = "failure",
 };
 
 #define AFTER(state) (1U << (state))
@@ -69,4 +82,15 @@ SessionResult session_result_from_string(const char *s) {
 
 bool session_result_is_good(SessionResult result) {
         return result == RESULT_SUCCESS || result == RESULT_INTERRUPTED;
+}
+
+const char *stop_reason_to_string(StopReason reason) {
+        return reason < _STOP_REASON_MAX ? reasons[reason] : NULL;
+}
+
+StopReason stop_reason_from_string(const char *s) {
+        for (StopReason i = 0; i < _STOP_REASON_MAX; i++)
+                if (streq(reasons[i], s))
+                        return i;
+        return STOP_NONE;
 }

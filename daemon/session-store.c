@@ -101,6 +101,8 @@ int session_save(Session *s, bool durable) {
         if (r >= 0)
                 r = json_add_string(o, "seal_error_name", error_name(s->seal_error.code));
         if (r >= 0)
+                r = json_add_string(o, "stop_reason", stop_reason_to_string(s->stop_reason));
+        if (r >= 0)
                 r = json_add_u64(o, "owner_uid", s->owner_uid);
         if (r >= 0)
                 r = json_add_u64(o, "cpu", s->cpu);
@@ -185,6 +187,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         if (s->state < 0)
                 return -EBADMSG;
         s->result = session_result_from_string(json_get_string(o, "result"));
+        s->stop_reason = stop_reason_from_string(json_get_string(o, "stop_reason"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
         s->protected = json_get_bool(o, "protected");

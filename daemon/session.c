@@ -290,6 +290,7 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         *ret_usec = usec;
+        session_stop_at_mark(s, text);
         return 0;
 }
 

@@ -47,6 +47,24 @@ typedef enum SessionResult {
         _SESSION_RESULT_MAX,
 } SessionResult;
 
+/* What made it stop. */
+typedef enum StopReason {
+        STOP_NONE,              /* it runs, or was cut off */
+        STOP_REQUEST,
+        STOP_TIME,              /* as it was asked for at the start: after a time, a size, a number of events; at a mark */
+        STOP_SIZE,
+        STOP_EVENTS,
+        STOP_MARK,
+        STOP_CALLER,            /* the program that it was bound to ended */
+        STOP_SERVICE,           /* the daemon was told to end */
+        STOP_INTERRUPT,         /* the machine was put back by hand */
+        STOP_FAILURE,           /* the result says more */
+        _STOP_REASON_MAX,
+} StopReason;
+
+const char *stop_reason_to_string(StopReason reason);
+StopReason stop_reason_from_string(const char *s);
+
 /* What there is of it is whole: nothing went wrong but that it may have ended early. */
 bool session_result_is_good(SessionResult result);
 
@@ -64,6 +82,7 @@ typedef struct Session {
         unsigned id;
         SessionState state;
         SessionResult result;
+        StopReason stop_reason;
         char *result_text;      /* a sentence, where the result is not success */
         uid_t owner_uid;
         char *boot_id;          /* of the boot that it captures, or captured, in */
@@ -141,7 +160,7 @@ DEFINE_CLEANUP(Session *, session_free)
 int session_start(Session *session, Error *error);
 
 /* Ends the capture: the hook "stopped" tells when the machine is restored. A second call while it is ending is fine. */
-int session_stop(Session *session, Error *error);
+int session_stop(Session *session, StopReason reason, Error *error);
 
 /* The program that it is bound to is not there any more. */
 void session_caller_gone(Session *session);

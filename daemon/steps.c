@@ -321,6 +321,10 @@ static void send_ready(void *userdata) {
         worker_send(userdata, "READY", "1");
 }
 
+static void send_stop(const char *what, void *userdata) {
+        worker_send(userdata, "STOP", "%s", what);
+}
+
 static void send_warning(const char *text, void *userdata) {
         worker_send(userdata, "WARNING", "%s", text);
 }
@@ -371,6 +375,9 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                         .sys_root = q->context->sys_root,
                         .stacks = q->stacks,
                         .counters = q->counters,
+                        .stop_after_bytes = q->stop_after_bytes,
+                        .stop_after_events = q->stop_after_events,
+                        .enough = send_stop,
                         .ready = send_ready,
                         .warn = send_warning,
                         .userdata = out,

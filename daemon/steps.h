@@ -13,6 +13,7 @@ typedef struct StepRequest {
         const char *boot_id;            /* of now */
         const char *session_boot_id;
         int runtime_fd, session_fd;
+        uint64_t stop_after_bytes, stop_after_events; /* drain */
         const char *removable;          /* arm: see preflight.h */
         const char *driver;             /* as asked for; NULL: every driver */
         bool load, rebind, force;
@@ -50,7 +51,7 @@ typedef struct StepRequest {
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
  *   WARNING.
- * step_drain: see drain.h. Lines: READY, WARNING. Error NotRunning: the tracer is not on.
+ * step_drain: see drain.h. Lines: READY, WARNING, STOP (size or events: enough is captured). Error NotRunning: the tracer is not on.
  * step_sync: see syncer.h. Line: WARNING.
  * step_tally: see tally.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's

@@ -10,7 +10,7 @@
 
 /* What metadata.json takes over from session.json as it is. */
 static const char *const session_members[] = {
-        "id", "result", "result_text", "driver", "module", "driver_version", "load", "rebind", "description", "devices",
+        "id", "result", "result_text", "stop_reason", "driver", "module", "driver_version", "load", "rebind", "description", "devices",
         "source", "keep", "stacks", "keep_raw", "cpu", "cpus_online", "cpus_offline", "buffer_bytes", "boot_id",
         "start_realtime_usec", "start_monotonic_usec", "stop_realtime_usec", "stop_monotonic_usec",
         "compressed_bytes", "marks", "warnings",

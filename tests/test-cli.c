@@ -19,6 +19,7 @@ TestSuite(session_view, .fini = test_done);
 TestSuite(follow, .fini = test_done);
 TestSuite(screen, .fini = test_done);
 TestSuite(session_page, .fini = test_done);
+TestSuite(stop_after, .fini = test_done);
 
 static void assert_escaped(const char *s, const char *expected) {
         _cleanup_free_ char *escaped = NULL;
@@ -394,7 +395,7 @@ static SessionView empty_view(const char *state) {
                 .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
                 .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
                 .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
-                .source = nothing,
+                .source = nothing, .stop_reason = nothing, .stop_on_mark = nothing,
         };
 }
 
@@ -472,6 +473,71 @@ Test(session_page, protection_is_said) {
                         "       Size: 2.0K\n"
                         "    Archive: mmiotrace-x.tar.xz\n"
                         "  Protected: yes: it cannot be removed\n");
+}
+
+Test(session_page, end) {
+        SessionView v = empty_view("capturing");
+
+        v.stop_after.usec = 90 * USEC_PER_SEC;
+        v.stop_after.bytes = 2 * MIB;
+        v.stop_on_mark = (char *) "over";
+        assert_page(&v, SESSION_PAGE_DETAILS,
+                        "      Stops: by itself after 1min 30s, with 2.0M\n"
+                        "             or at the mark \"over\"\n");
+        v.stop_after = (StopAfter) {};
+        assert_page(&v, SESSION_PAGE_DETAILS, "      Stops: by itself at the mark \"over\"\n");
+        v.state = (char *) "sealed";
+        assert_page(&v, SESSION_PAGE_DETAILS, "");
+}
+
+static void assert_stop_after(const char *s, uint64_t usec, uint64_t bytes, uint64_t n_events) {
+        StopAfter after = {};
+
+        cr_assert_eq(stop_after_parse(s, &after), 0, "%s", s);
+        cr_assert_eq(after.usec, usec, "%s", s);
+        cr_assert_eq(after.bytes, bytes, "%s", s);
+        cr_assert_eq(after.n_events, n_events, "%s", s);
+}
+
+Test(stop_after, parse) {
+        assert_stop_after("30s", 30 * USEC_PER_SEC, 0, 0);
+        assert_stop_after("1sec", USEC_PER_SEC, 0, 0);
+        assert_stop_after("5min", 300 * USEC_PER_SEC, 0, 0);
+        assert_stop_after("1h30min", 5400 * USEC_PER_SEC, 0, 0);
+        assert_stop_after("2d", 172800 * USEC_PER_SEC, 0, 0);
+        assert_stop_after("500M", 0, 500 * MIB, 0);
+        assert_stop_after("2GiB", 0, 2048 * MIB, 0);
+        assert_stop_after("4096B", 0, 4096, 0);
+        assert_stop_after("2000000events", 0, 0, 2000000);
+        assert_stop_after("2Mevents", 0, 0, 2000000);
+        assert_stop_after("300kevents", 0, 0, 300000);
+}
+
+/* What could be taken for one or the other is neither. */
+Test(stop_after, parse_refuses) {
+        static const char *const bad[] = {
+                "", "5", "5m", "500k", "-5s", "5 min", "min", "5minutes", "1.5h", "0s", "0B", "0events", "events",
+                "5Xevents", "5min3", "1h 30min", "99999999999999999999s", "999999999999d", "5msevents", "5hM",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                StopAfter after = { 1, 2, 3 };
+
+                cr_assert_lt(stop_after_parse(bad[i], &after), 0, "%s", bad[i]);
+                cr_assert(after.usec == 1 && after.bytes == 2 && after.n_events == 3, "%s", bad[i]);
+        }
+}
+
+Test(stop_after, several) {
+        _cleanup_free_ char *text = NULL;
+        StopAfter after = {};
+
+        cr_assert_eq(stop_after_parse("5min", &after), 0);
+        cr_assert_eq(stop_after_parse("2G", &after), 0);
+        cr_assert_eq(stop_after_parse("10min", &after), 0);
+        cr_assert_eq(stop_after_parse("5kevents", &after), 0);
+        cr_assert_eq(stop_after_format(&after, &text), 0);
+        cr_assert_str_eq(text, "after 10min, with 2.0G, with 5000 events");
 }
 
 Test(session_page, ring) {

@@ -37,6 +37,19 @@ Test(session_state, names_of_results) {
         cr_assert_eq(session_result_from_string("something"), RESULT_NONE);
 }
 
+Test(session_state, names_of_reasons) {
+        static const char *const names[_STOP_REASON_MAX] = {
+                "", "request", "time", "size", "events", "mark", "caller", "service", "interrupt", "failure",
+        };
+
+        for (StopReason i = 0; i < _STOP_REASON_MAX; i++) {
+                cr_assert_str_eq(stop_reason_to_string(i), names[i]);
+                cr_assert_eq(stop_reason_from_string(names[i]), i);
+        }
+        cr_assert_null(stop_reason_to_string(_STOP_REASON_MAX));
+        cr_assert_eq(stop_reason_from_string("something"), STOP_NONE);
+}
+
 Test(session_state, followers) {
         static const char *const allowed[] = {
                 "checking arming", "checking failed", "checking interrupted",
