@@ -24,7 +24,7 @@ uint64_t vacuum_spare_bytes(const Manager *m) {
 
         for (size_t i = 0; i < m->n_sessions; i++)
                 if (may_go(m->sessions[i]))
-                        bytes += session_bytes(m->sessions[i]);
+                        bytes += session_disk_bytes(m->sessions[i]);
         return bytes;
 }
 
