@@ -21,7 +21,8 @@
  * The parameters extra_offset and extra_bytes make one more mapping, of such a part of the BAR, that nothing goes through.
  *
  * The counter goes up by one for each access but f. Value N is at the Nth slot of SLOT_BYTES of the window, modulo its
- * size, cut to its width. A read of the descriptor tells the value that comes next.
+ * size, cut to its width. A read of the descriptor tells the value that comes next; the module's parameter "next" tells
+ * it at any time, of whoever was the last to do an access.
  */
 
 #include <linux/delay.h>
@@ -29,6 +30,7 @@
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -59,6 +61,10 @@ static struct {
 	void __iomem *base, *extra;
 	atomic_t stops;
 } test;
+
+static ulong test_next;
+module_param_named(next, test_next, ulong, 0444);
+MODULE_PARM_DESC(next, "The value that comes next");
 
 static ulong extra_offset, extra_bytes;
 module_param(extra_offset, ulong, 0);
@@ -150,6 +156,7 @@ static u64 run(const struct request *q)
 
 	while (atomic_read(&test.stops) == stops && !fatal_signal_pending(current)) {
 		access_once(window, *kind, value++);
+		WRITE_ONCE(test_next, value);
 		if (!*++kind)
 			kind = q->pattern;
 		if (++n == q->count)
