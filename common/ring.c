@@ -21,6 +21,11 @@ enum {
         TYPE_TIME_STAMP = 31,
 };
 
+/* What a disk writes as a whole; some write more. */
+#define SECTOR_BYTES 512
+
+#define TIME_MAX_BITS 58
+
 #define TIME_DELTA_BITS 27
 #define STAMP_BITS 59
 
@@ -312,6 +317,64 @@ int ring_page_next(RingPage *page, RingEvent *ret) {
 
 static bool holds(const RingEvent *event, RingField field) {
         return field.offset + field.bytes <= event->payload_bytes;
+}
+
+
+/* Every event of the kernel's begins with the same fields, and no machine has been up for nine years. */
+static bool is_plausible(const RingFormat *f, const RingEvent *event) {
+        return holds(event, f->type) && holds(event, f->pid) && event->time_ns >> TIME_MAX_BITS == 0;
+}
+
+/* The number of a task has its limit: include/linux/threads.h, PID_MAX_LIMIT. Text, or ones, is above it. */
+static bool has_task(const RingFormat *f, const RingEvent *event) {
+        return load_field(event->payload, f->pid) <= 4 * MIB;
+}
+
+/* Where the first nonsense is, an event's start or what is in it; NULL: there is none. *ret_last is where the event before
+ * begins. */
+static const uint8_t *find_nonsense(const RingFormat *format, const RingPage *page, const uint8_t **ret_last) {
+        const uint8_t *last = page->p;
+        RingPage walk = *page;
+        RingEvent event;
+        int r;
+
+        for (;;) {
+                const uint8_t *start = walk.p;
+
+                r = ring_page_next(&walk, &event);
+                if (r == 0 && walk.time_ns >> TIME_MAX_BITS == 0)
+                        return NULL;
+                if (r <= 0 || !is_plausible(format, &event)) {
+                        *ret_last = last;
+                        return start;
+                }
+                if (!has_task(format, &event)) {
+                        *ret_last = last;
+                        return event.payload + format->pid.offset;
+                }
+                last = start;
+        }
+}
+
+int ring_page_check(const RingFormat *format, RingPage *page) {
+        const uint8_t *base = page->data - format->data_offset, *nonsense, *last, *sector;
+        RingPage walk = *page;
+        RingEvent event;
+
+        nonsense = find_nonsense(format, page, &last);
+        if (!nonsense)
+                return 1;
+        /* The sector with it can be wrong from its start on, but not the first one, which has the page's header. Those
+         * before it are right, but for the last event, which can have gone over a bad one as a whole. */
+        sector = base + (size_t) (nonsense - base) / SECTOR_BYTES * SECTOR_BYTES;
+        if (sector == base)
+                sector = nonsense;
+        else if (nonsense == sector && (size_t) (sector - last) > SECTOR_BYTES)
+                sector = last;
+        page->end = page->p;
+        while (walk.p < nonsense && ring_page_next(&walk, &event) > 0 && walk.p <= sector)
+                page->end = walk.p;
+        return 0;
 }
 
 int ring_event_to_record(const RingFormat *f, const RingEvent *event, Record *ret) {

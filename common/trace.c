@@ -40,6 +40,8 @@ typedef struct Stream {
         uint64_t page_offset;   /* of the open page, in the segment */
 
         bool in_page, gap_told, refused_told, torn_told;
+        bool hole;              /* a page before the open one was torn */
+        uint64_t n_empty;       /* pages that were never written, and have none behind them so far */
         RingPage page;
         bool pending;           /* record is the next one of this CPU */
         Record record;
@@ -228,9 +230,10 @@ static int stream_next_window(Trace *t, Stream *s) {
                 r = segment_file_read(s->file, s->window, bytes, &s->window_bytes);
                 if (r >= 0 && s->window_bytes > 0)
                         return 1;
-                if (r == -EBADMSG)
+                if (r == -EBADMSG) {
                         t->totals.n_damaged_segments++;
-                else if (r < 0)
+                        s->hole = true;
+                } else if (r < 0)
                         return r;
                 stream_close_segment(s);
         }
@@ -322,6 +325,7 @@ static int stream_resolve(Trace *t, Stream *s) {
         if (s->n_counts > 0 && v.n_carried > 0)
                 s->counts[s->n_counts - 1] += (uint64_t) v.n_carried;
         s->next_segment = 0;
+        s->hole = false;
         t->totals.n_damaged_segments = n_damaged;
         return 0;
 }
@@ -347,35 +351,71 @@ static int stream_refused(Stream *s, size_t segment, uint64_t offset) {
         return 0;
 }
 
+/* Returns 1 if all of the page can be read, 0 if only some of it, or nothing and *ret_empty. A page with an empty header
+ * was not written, unless its end was. */
+static int open_page(const Trace *t, uint8_t *page, size_t bytes, RingPage *ret, bool *ret_empty) {
+        bool whole = bytes == t->format.subbuf_bytes;
+        int r;
+
+        if (!whole)
+                ring_page_clip(&t->format, page, bytes);
+        r = ring_page_open(&t->format, page, bytes, ret);
+        if (r == 0) {
+                *ret_empty = memcmp(page, page + 1, bytes - 1) == 0;
+                return *ret_empty ? 0 : -EBADMSG;
+        }
+        *ret_empty = false;
+        if (r < 0)
+                return r;
+        return whole ? ring_page_check(&t->format, ret) : 0;
+}
+
+/* The last page of a CPU may have been prepared and not been used. All others that are empty never reached the disk: what
+ * a crash leaves of a file that had become longer. */
+static void tell_empty(Trace *t, Stream *s, bool at_end) {
+        uint64_t n_torn = at_end && s->n_empty > 0 ? s->n_empty - 1 : s->n_empty;
+
+        t->totals.n_torn_pages += n_torn;
+        s->hole = s->hole || n_torn > 0;
+        s->n_empty = 0;
+}
+
 /* Returns 1 with a page open, 0 at the end of the CPU's segments. */
 static int stream_next_page(Trace *t, Stream *s) {
         for (;;) {
                 size_t left = s->window_bytes - s->window_offset, bytes = MIN(left, t->format.subbuf_bytes);
                 uint8_t *page = s->window + s->window_offset;
+                bool empty;
                 int r;
 
                 if (left == 0) {
                         r = stream_next_window(t, s);
+                        if (r == 0)
+                                tell_empty(t, s, true);
                         if (r <= 0)
                                 return r;
                         continue;
                 }
                 s->page_offset = s->window_start + s->window_offset;
-                if (bytes < t->format.subbuf_bytes)
-                        ring_page_clip(&t->format, page, bytes);
-                r = ring_page_open(&t->format, page, bytes, &s->page);
+                r = open_page(t, page, bytes, &s->page, &empty);
                 s->window_offset += bytes;
                 t->totals.n_raw_bytes += bytes;
                 s->torn_told = false;
-                if (r == -EBADMSG || bytes < t->format.subbuf_bytes)
-                        tell_torn(t, s);
-                if (r > 0) {
-                        s->in_page = true;
-                        s->gap_told = !s->page.lost;
-                        return 1;
+                if (empty) {
+                        s->n_empty++;
+                        continue;
                 }
-                if (r < 0 && r != -EBADMSG)
-                        return r;
+                tell_empty(t, s, false);
+                if (r <= 0)
+                        tell_torn(t, s);
+                if (r < 0) {
+                        s->hole = true;
+                        continue;
+                }
+                s->in_page = true;
+                s->gap_told = !s->page.lost && !s->hole;
+                s->hole = r == 0;
+                return 1;
         }
 }
 
@@ -393,7 +433,7 @@ static int stream_take_stack(Trace *t, Stream *s) {
                 if (r <= 0)
                         return r;
                 s->refused_told = false;
-                if (s->page.lost)
+                if (!s->gap_told)
                         return 0;
                 ahead = s->page;
                 r = ring_page_next(&ahead, &event);
@@ -451,7 +491,7 @@ static int stream_next_record(Trace *t, Stream *s) {
                                 .time_ns = r > 0 ? event.time_ns : s->page.time_ns,
                                 .lost = s->page.n_lost,
                         };
-                        if (s->record.lost == 0 && s->next_count < s->n_counts)
+                        if (s->page.lost && s->record.lost == 0 && s->next_count < s->n_counts)
                                 s->record.lost = s->counts[s->next_count++];
                         return 1;
                 }

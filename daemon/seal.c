@@ -475,7 +475,8 @@ static int save_result(int dir_fd, const Result *result) {
         worker_send(f, "LOG_BYTES", "%" PRIu64, result->segments_bytes);
         worker_send(f, "ARCHIVE_BYTES", "%" PRIu64, result->archive_bytes);
         if (t->n_torn_pages > 0)
-                worker_send(f, "WARNING", "%" PRIu64 " pages of the ring buffer were torn; what could be read of them is kept.",
+                worker_send(f, "WARNING", "%" PRIu64 " pages of the ring buffer were torn, or had not reached the disk when the "
+                                "machine went down; what could be read of them is kept.",
                                 t->n_torn_pages);
         if (fclose(f) != 0)
                 return -ENOMEM;

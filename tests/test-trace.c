@@ -292,19 +292,121 @@ Test(trace, held_marks_stay_valid) {
                         "MARK 0.000009 held\n");
 }
 
-Test(trace, pages_never_written_are_skipped) {
-        _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1");
-        PageBuilder pages[6] = {};
+#define GAP_LINE "CPU:0 [LOST EVENTS]\n"
+
+/* A last one is what the drain had prepared. Others are what a crash left: the file had become longer, and its pages had
+ * not reached the disk. */
+Test(trace, pages_never_written) {
+        _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1"), *holes = new_trace("e1000e-6.1");
+        PageBuilder pages[7] = {};
+
+        page_begin(&pages[0], 500);
+        page_put_read(&pages[0], 0, 0);
+        write_segment("a", pages, 2, 0);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
+        assert_text(trace, READ_LINE("000001", "0x0"));
+        cr_assert_eq(trace_totals(trace)->n_torn_pages, 0);
 
         page_begin(&pages[1], 1000);
         page_put_read(&pages[1], 0, 1);
-        page_begin(&pages[4], 2000);
-        page_put_read(&pages[4], 0, 2);
-        write_segment("a", pages, 6, 0);
+        page_begin(&pages[3], 2000);
+        page_put_read(&pages[3], 0, 2);
+        write_segment("b", pages, 7, 0);
+        cr_assert_eq(trace_add_segment(holes, 0, test_dir(), "b"), 0);
+        assert_text(holes, READ_LINE("000001", "0x0") READ_LINE("000001", "0x1") GAP_LINE READ_LINE("000002", "0x2"));
+        cr_assert_eq(trace_totals(holes)->n_torn_pages, 3);
+        cr_assert_eq(trace_totals(holes)->n_gaps, 1);
+        cr_assert_eq(trace_totals(holes)->n_gaps_uncounted, 1);
+        cr_assert_eq(trace_totals(holes)->n_raw_bytes, 7 * PAGE_BYTES);
+}
+
+/* Over the end of a segment, too; and a page that lacks only its start is no empty one. */
+Test(trace, holes_between_segments) {
+        _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1");
+        PageBuilder pages[2] = {};
+
+        page_begin(&pages[0], 1000);
+        page_put_read(&pages[0], 0, 1);
+        write_segment("a", pages, 2, 0);
+        page_begin(&pages[0], 2000);
+        for (unsigned i = 0; i < 92; i++)
+                page_put_read(&pages[0], 1000, 0xbad);
+        memset(pages[0].page, 0, 512);
+        page_begin(&pages[1], 3000);
+        page_put_read(&pages[1], 0, 3);
+        write_segment("b", pages, 2, 0);
         cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
-        assert_text(trace, READ_LINE("000001", "0x1") READ_LINE("000002", "0x2"));
-        cr_assert_eq(trace_totals(trace)->n_torn_pages, 0);
-        cr_assert_eq(trace_totals(trace)->n_raw_bytes, 6 * PAGE_BYTES);
+        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "b"), 0);
+        assert_text(trace, READ_LINE("000001", "0x1") GAP_LINE READ_LINE("000003", "0x3"));
+        cr_assert_eq(trace_totals(trace)->n_torn_pages, 2);
+        cr_assert_eq(trace_totals(trace)->n_gaps, 1);
+}
+
+/* Whatever is on disk in place of the last sectors of a page, it is never taken for an event, and what is in the sectors
+ * before is: a page of reads, of which each is told by its place, with 44 bytes for one. */
+Test(trace, pages_with_a_torn_end) {
+        static const struct {
+                const char *name;
+                uint8_t least, steps; /* of the bytes */
+        } fills[] = { { "zeros", 0, 1 }, { "ones", 0xff, 1 }, { "es", 'e', 1 }, { "text", 'a', 26 }, { "anything", 0, 251 } };
+        uint64_t random = 4711;
+
+        for (size_t i = 0; i < ELEMENTS(fills); i++)
+                for (size_t good_bytes = 512; good_bytes < PAGE_BYTES; good_bytes += 512) {
+                        _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1");
+                        PageBuilder pages[2];
+                        uint64_t n = 0;
+                        Record r;
+
+                        page_begin(&pages[0], 1000);
+                        for (unsigned j = 0; j < 92; j++)
+                                page_put_read(&pages[0], 1000, j);
+                        for (size_t j = good_bytes; j < PAGE_BYTES; j++) {
+                                random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+                                pages[0].page[j] = (uint8_t) (fills[i].least + (random >> 33) % fills[i].steps);
+                        }
+                        page_begin(&pages[1], 1000000);
+                        page_put_read(&pages[1], 0, 0x1000);
+                        write_segment("torn", pages, 2, 0);
+                        cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "torn"), 0);
+                        while (trace_next(trace, &r) > 0 && r.type == RECORD_READ) {
+                                cr_assert_eq(r.phys, n, "%s from %zu: read %" PRIu64 " is of 0x%" PRIx64, fills[i].name,
+                                                good_bytes, n, r.phys);
+                                cr_assert_eq(r.value, 0xabcd);
+                                n++;
+                        }
+                        cr_assert_eq(n, (good_bytes - PAGE_DATA_OFFSET) / 44, "%s from %zu: %" PRIu64 " events", fills[i].name,
+                                        good_bytes, n);
+                        cr_assert_eq(r.type, RECORD_LOST);
+                        cr_assert_eq(trace_next(trace, &r), 1);
+                        cr_assert_eq(r.phys, 0x1000);
+                        cr_assert_eq(trace_next(trace, &r), 0);
+                        cr_assert_eq(trace_totals(trace)->n_torn_pages, 1);
+                        cr_assert_eq(trace_totals(trace)->n_other, 0);
+                }
+}
+
+/* A mark that goes over a sector that was not written would be shorter than it was, with nothing to show it. */
+Test(trace, mark_over_a_torn_sector) {
+        for (size_t l = 500; l < 1600; l += 7) {
+                _cleanup_(trace_freep) Trace *trace = new_trace("e1000e-6.1");
+                char text[1600] = {};
+                PageBuilder page;
+                Record r;
+
+                memset(text, 'm', l);
+                page_begin(&page, 1000);
+                page_put_read(&page, 0, 1);
+                page_put_mark(&page, 1000, text);
+                page_put_read(&page, 1000, 2);
+                memset(page.page + 512, 0, PAGE_BYTES - 512);
+                write_segment("torn", &page, 1, 0);
+                cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "torn"), 0);
+                cr_assert_eq(trace_next(trace, &r), 1);
+                cr_assert_eq(r.phys, 1);
+                cr_assert_eq(trace_next(trace, &r), 0, "a mark of %zu bytes", l);
+                cr_assert_eq(trace_totals(trace)->n_torn_pages, 1);
+        }
 }
 
 Test(trace, other_events_are_counted) {
@@ -563,10 +665,11 @@ Test(trace, torn_page_in_between) {
         write_segment("b", pages, 1, 100);
         cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "a"), 0);
         cr_assert_eq(trace_add_segment(trace, 0, test_dir(), "b"), 0);
-        assert_text(trace, READ_LINE("000001", "0x1") READ_LINE("000002", "0x2") READ_LINE("000003", "0x3")
+        assert_text(trace, READ_LINE("000001", "0x1") READ_LINE("000002", "0x2") GAP_LINE READ_LINE("000003", "0x3")
                         READ_LINE("000001", "0x1"));
         cr_assert_eq(trace_totals(trace)->n_torn_pages, 3);
         cr_assert_eq(trace_totals(trace)->n_events, 4);
+        cr_assert_eq(trace_totals(trace)->n_gaps_uncounted, 1);
 }
 
 /* However much of a page cannot be read, it is one page. */

@@ -32,11 +32,18 @@ print_stamps() {
     done
 }
 
+# Called by wait_for.
+# shellcheck disable=SC2317
+journal_tells() {
+    journalctl -q -b -k -o cat | grep -q '^mmiotrace: enabled'
+}
+
 write_until_the_end() {
     mmiotracectl -q start --description "$1" || give_up "cannot start"
     kmod_load
     mmiotracectl -q mark 'the beginning' >/dev/null || give_up "cannot mark"
-    # What the kernel has said of the session so far; journald takes its time otherwise.
+    # What the kernel has said of the session so far: journald takes its time to get it, and to bring it to the disk.
+    wait_for 60 journal_tells || give_up "the journal does not tell of the session"
     journalctl --sync
     kmod_write "$1" count=0 pattern=4 &
     print_stamps "$2"
