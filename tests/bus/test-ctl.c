@@ -234,7 +234,9 @@ Test(ctl, pager) {
         assert_ended(&paged, 0);
         text = fake_read(&f->machine.tree, "paged");
         assert_contains(text, "STARTED");
-        assert_contains(text, "just now");
+        /* Or some seconds ago, on a machine that has much to do. */
+        if (!strstr(text, "s ago"))
+                assert_contains(text, "just now");
         assert_contains(paged.out, "STARTED");
         told = fake_read(&f->machine.tree, "told");
         cr_assert_str_eq(told, "-x -y|FRSXMK|1\n");
