@@ -169,7 +169,7 @@ int verb_check(Client *c, int argc, char *argv[]) {
         _cleanup_wait_ Wait *w = NULL;
         int r;
 
-        r = client_check_text(c, "The driver's name", strempty(c->driver));
+        r = start_check(c);
         if (r != EXIT_SUCCESS)
                 return r;
         r = wait_new(c->bus, &w);

@@ -16,7 +16,7 @@ static bool may_be_removed(const Session *s) {
 
 /* Somebody has what there is to have of it. */
 static bool may_go(const Session *s) {
-        return may_be_removed(s) && s->export_realtime_usec > 0;
+        return may_be_removed(s) && !s->submission && (s->export_realtime_usec > 0 || s->n_receipts > 0);
 }
 
 uint64_t vacuum_spare_bytes(const Manager *m) {
@@ -75,7 +75,7 @@ static bool remove_next(Vacuum *v) {
                 if (s->id <= v->last_id || !may_go(s))
                         continue;
                 v->last_id = s->id;
-                if (removal_start(s, "to make room: its archive had been exported", &error) >= 0)
+                if (removal_start(s, "to make room, as its archive had been exported or submitted", &error) >= 0)
                         return true;
                 (void) sd_journal_send("MESSAGE=%s", strempty(error.text), "PRIORITY=4", NULL);
         }
