@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "manager-bus.h"
 #include "names.h"
+#include "program-watch.h"
 #include "undo.h"
 #include "unit-bus.h"
 
@@ -41,6 +42,18 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
+/* Whatever ended this process from now on would leave the machine on one CPU: so the session ends while somebody can end
+ * it. */
+static void on_program_gone(void *userdata) {
+        Manager *m = userdata;
+        Error ignored = {};
+
+        if (m->active)
+                (void) session_interrupt(m->active, "mmiotraced was removed from the disk during the session, and could not have gone on "
+                                "with it after any failure: so it ended the session.", &ignored);
+        error_done(&ignored);
+}
+
 static int setup_event(sd_event **ret) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         sigset_t mask;
@@ -68,6 +81,7 @@ int daemon_run(const Context *context) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
         _cleanup_(manager_freep) Manager *manager = NULL;
         _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_(program_watch_freep) ProgramWatch *watch = NULL;
         _cleanup_close_ int lock_fd = -EBADF;
         Daemon d = {};
         int r;
@@ -94,6 +108,9 @@ int daemon_run(const Context *context) {
                 r = sd_event_add_signal(event, NULL, SIGINT, on_signal, &d);
         if (r < 0)
                 return log_errno(r, "Cannot watch for signals");
+        r = program_watch_new(event, on_program_gone, manager, &watch);
+        if (r < 0)
+                (void) log_errno(r, "Cannot watch the program's own file, going on without that");
 
         /* Before anything is touched: it keeps a second daemon, started by hand, off the ring of the first. Calls that come
          * are answered once the loop runs. */

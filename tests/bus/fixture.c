@@ -138,7 +138,7 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
 }
 
 void fixture_make(Fixture *f) {
-        *f = (Fixture) { .seal_program = SEAL_PROGRAM, .load_result = "done" };
+        *f = (Fixture) { .daemon_program = TEST_DAEMON, .seal_program = SEAL_PROGRAM, .load_result = "done" };
         (void) unsetenv("NOTIFY_SOCKET");
         (void) unsetenv("WATCHDOG_USEC");
         cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
@@ -183,7 +183,7 @@ void fixture_done(Fixture *f) {
 }
 
 void daemon_start(Fixture *f) {
-        f->daemon_pid = program_start((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root,
+        f->daemon_pid = program_start((char *[]) { (char *) f->daemon_program, f->machine.tree.root,
                         f->machine.tree.modules,
                         (char *) f->seal_program, NULL });
         wait_until(f, f->daemon_is_there);

@@ -34,7 +34,7 @@ typedef struct Fixture {
         PolkitAnswer polkit_answer;
         char **polkit_calls;            /* the actions that it was asked for, and "cancel" */
 
-        const char *seal_program;
+        const char *daemon_program, *seal_program;
         const char *load_result;        /* what systemd says about a unit; "" while it says nothing */
         char **units;                   /* that it was asked to start */
 } Fixture;

@@ -438,3 +438,25 @@ Test(session, stopped_while_loading) {
         assert_session(f, BUS_PATH_SESSION "/_1", "Result", "success");
         daemon_stop(f);
 }
+
+/* Whoever removes the program and then kills the daemon leaves nothing that could bring the machine back. */
+Test(session, program_is_removed) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL, *text = NULL;
+        _cleanup_free_ char *copy = below(f->machine.tree.root, "mmiotraced"), *program = NULL;
+        size_t bytes;
+
+        cr_assert_eq(read_file_at(AT_FDCWD, TEST_DAEMON, 256 * MIB, &program, &bytes), 0);
+        write_bytes(copy, program, bytes);
+        cr_assert_eq(chmod(copy, 0755), 0);
+        f->daemon_program = copy;
+        daemon_start(f);
+        session = capture(f);
+        cr_assert_eq(unlink(copy), 0);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        text = get_string(f, session, BUS_INTERFACE_SESSION, "ResultText");
+        cr_assert(strstr(text, "removed from the disk"), "%s", text);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}

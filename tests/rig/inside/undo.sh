@@ -168,6 +168,43 @@ restored cpu-stays-recover
 journalctl --no-pager -b -u mmiotraced-recover -o cat | grep -q 'CPU 2 was still offline' ||
     not_ok cpu-stays-recover-note "it does not say so"
 
+# The package is removed during a session, as dpkg does it: the service is stopped first.
+files=/var/tmp/files
+mkdir -p "$files"
+cp -a /usr/libexec/mmiotraced "$files"
+for unit in /lib/systemd/system/mmiotraced* /usr/lib/systemd/system/mmiotraced*; do
+    [ -e "$unit" ] && units=${unit%/*}
+done
+cp -a "$units"/mmiotraced* "$files"
+remove_package() {
+    rm -rf /usr/libexec/mmiotraced
+    rm -f "$units"/mmiotraced*
+    systemctl daemon-reload
+}
+install_package() {
+    cp -a "$files/mmiotraced" /usr/libexec
+    cp -a "$files"/mmiotraced*.* "$units"
+    systemctl daemon-reload
+    systemctl start mmiotraced-inspect.socket mmiotraced-upload.socket
+}
+start removed
+systemctl stop mmiotraced
+remove_package
+restored removed
+install_package
+sealed removed success
+
+# The files go first, and nothing of ours can be started any more.
+start files-gone
+pid=$(main_pid)
+remove_package
+restored files-gone
+kill -KILL "$pid"
+sleep 1
+is_restored || not_ok files-gone-kill "after the kill it is not"
+install_package
+sealed files-gone interrupted
+
 # Somebody holds a pipe, for longer than anybody waits.
 no_override
 start held
