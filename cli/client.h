@@ -15,6 +15,7 @@ enum {
         EXIT_NOT_RUNNING = 3,           /* "status" without ID: no session is running */
         EXIT_NO_SESSION = 4,            /* there is no session with that ID */
         EXIT_EVENTS_LOST = 5,           /* "stop", "run": it went well, but events were lost */
+        EXIT_NOT_SENT = 6,              /* "submit": not yet; the daemon goes on trying */
         EXIT_SESSION_FAILED = 125,      /* "run": the session failed, and the command did not */
         EXIT_CANNOT_RUN = 126,          /* "run": as a shell says it */
         EXIT_NOT_FOUND = 127,
@@ -45,6 +46,8 @@ typedef struct Client {
         uint64_t buffer_size_bytes;     /* 0: the daemon's choice */
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
+        const char *to;
+        bool yes, dry_run, cancel;
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 

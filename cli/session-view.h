@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
+#include "submission-view.h"
 #include "util.h"
 
 typedef struct SessionMark {
@@ -27,6 +28,9 @@ typedef struct SessionView {
         uint64_t event_rate;            /* events/s over the last second */
         char *archive, *archive_path, *cpus_offline, *job, *keep, *source;
         char **warnings, **devices;
+        SubmissionView submission;
+        ReceiptList receipts;
+        char *submit_error;             /* why the last submission failed */
         SessionMark *marks;
         size_t n_marks;
 } SessionView;

@@ -393,7 +393,8 @@ static SessionView empty_view(const char *state) {
         return (SessionView) {
                 .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
                 .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
-                .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
+                .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .submit_error = nothing,
+                .keep = (char *) "newest",
                 .source = nothing,
         };
 }
