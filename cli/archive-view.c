@@ -118,6 +118,13 @@ int archive_view_print(const ArchiveView *v, bool keep_raw, FILE *f, const Termi
         return p.r;
 }
 
+int archive_view_print_files(const ArchiveView *v, bool keep_raw, FILE *f, const Terminal *terminal) {
+        Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
+
+        print_files(&p, &v->head, keep_raw);
+        return p.r;
+}
+
 static int add_file(json_object *array, const char *name, uint64_t bytes) {
         _cleanup_json_ json_object *o = json_object_new_object();
         int r;

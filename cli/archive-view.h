@@ -20,5 +20,8 @@ int archive_view_read(int fd, ArchiveView *ret);
 /* Lines of a page. Returns the first error there was. */
 int archive_view_print(const ArchiveView *view, bool keep_raw, FILE *f, const Terminal *terminal);
 
+/* Only the files in it. */
+int archive_view_print_files(const ArchiveView *view, bool keep_raw, FILE *f, const Terminal *terminal);
+
 /* Adds "metadata" and "files" to the object. */
 int archive_view_to_json(const ArchiveView *view, json_object *o);

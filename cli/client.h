@@ -17,6 +17,7 @@ enum {
         EXIT_NO_SESSION = 4,            /* there is no session with that ID */
         EXIT_EVENTS_LOST = 5,           /* "stop", "run": it went well, but events were lost */
         EXIT_BLOCKED = 6,               /* "check": a session would not begin */
+        EXIT_NOT_SENT = 7,              /* "submit": not yet; the daemon goes on trying */
         EXIT_SESSION_FAILED = 125,      /* "run": the session failed, and the command did not */
         EXIT_CANNOT_RUN = 126,          /* "run": as a shell says it */
         EXIT_NOT_FOUND = 127,
@@ -53,6 +54,8 @@ typedef struct Client {
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
         bool all;                       /* what is as it should be, too */
+        const char *to;
+        bool yes, dry_run, cancel;
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 

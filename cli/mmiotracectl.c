@@ -36,6 +36,9 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  log [ID]                 Show what the journal has about a session\n"
               "  export ID [FILE]         Write the archive of a session to FILE: a file, a\n"
               "                           folder, or '-' for standard output\n"
+              "  submit [ID]              Send the archive of a session, or the last one, to a\n"
+              "                           target of the configuration, after showing what goes\n"
+              "                           out; without a target, write it here to send it by hand\n"
               "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
               "  remove ID…               Remove sessions with all their files\n"
               "  seal ID                  Make the archive of a session, where that had failed\n"
@@ -73,6 +76,14 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           that is what is done on a terminal without --text\n"
               "     --no-block            Do not wait until the archive has it, too\n"
               "\n"
+              "Options of submit:\n"
+              "     --to NAME|URL         Which target, where there are several; or an https://\n"
+              "                           address to upload it to\n"
+              "     --dry-run             Only show what would be sent, and where to\n"
+              "  -y --yes                 Do not ask; needed where nobody can be asked\n"
+              "     --no-block            Do not wait until it is sent\n"
+              "     --cancel              End a submission that is under way\n"
+              "\n"
               "Options of stop, seal and export:\n"
               "     --wait                stop, seal: wait until the archive is made\n"
               "     --force               export: replace FILE if it exists\n"
@@ -97,10 +108,12 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    4  there is no session with that ID\n"
               "    5  stop, run: it went well, but the session lost events\n"
               "    6  check: something stands in the way, and a session would not begin\n"
+              "    7  submit: it is not sent yet; the daemon goes on trying\n"
               "  125  run: the session failed; the command was not run, or went well itself\n"
               "  126  run: the command cannot be run; nothing was started\n"
               "  127  run: the command was not found; nothing was started\n"
-              "  130  interrupted while waiting; what the daemon was asked for goes on\n"
+              "  130  interrupted while waiting; what the daemon was asked for goes on, but\n"
+              "       for submit, which is cancelled then\n"
               "    *  run: the command's own, or 128 and the number of a signal that ended it\n",
               stdout);
         return EXIT_SUCCESS;
@@ -135,6 +148,7 @@ static const Verb verbs[] = {
         { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export,
           .local = "an archive comes as an open file, which does not travel. Fetch it by "
                    "\"ssh HOST mmiotracectl export ID - > FILE\"." },
+        { "submit", 0, 1, NULL, .asks = true, .run = verb_submit },
         { "protect", 1, 2, "an ID, and yes or no", .asks = true, .run = verb_protect },
         { "remove", 1, INT_MAX, "one ID or several", .asks = true, .run = verb_remove },
         { "seal", 1, 1, "one ID", .asks = true, .run = verb_seal },

@@ -91,9 +91,13 @@ static const struct {
         { "all", 0, " check ", OPTION_TRUE, offsetof(Client, all) },
         { "follow", 'f', " status ", OPTION_TRUE, offsetof(Client, follow) },
         { "wait", 0, " stop seal ", OPTION_TRUE, offsetof(Client, wait) },
-        { "no-block", 0, " describe ", OPTION_TRUE, offsetof(Client, no_block) },
+        { "no-block", 0, " describe submit ", OPTION_TRUE, offsetof(Client, no_block) },
         { "text", 0, " describe ", OPTION_STRING, offsetof(Client, text) },
         { "edit", 0, " describe ", OPTION_TRUE, offsetof(Client, edit) },
+        { "to", 0, " submit ", OPTION_STRING, offsetof(Client, to) },
+        { "yes", 'y', " submit ", OPTION_TRUE, offsetof(Client, yes) },
+        { "dry-run", 0, " submit ", OPTION_TRUE, offsetof(Client, dry_run) },
+        { "cancel", 0, " submit ", OPTION_TRUE, offsetof(Client, cancel) },
 };
 
 _Static_assert(ELEMENTS(options) <= 64, "a bit for each");

@@ -216,7 +216,7 @@ static void add_details(Page *p, const SessionView *v, bool full) {
         add_description(p, v, full);
 }
 
-static void add_archive(Page *p, const SessionView *v) {
+static void add_archive(Page *p, const SessionView *v, bool full) {
         if (isempty(v->archive))
                 return;
         page_add(p, "Size", STYLE_NONE, "%s", FORMAT_BYTES(v->archive_bytes));
@@ -226,6 +226,7 @@ static void add_archive(Page *p, const SessionView *v) {
         if (v->export_usec > 0)
                 page_add(p, "Exported", STYLE_NONE, "%s (%s)", FORMAT_TIMESTAMP(v->export_usec),
                                 FORMAT_RELATIVE(v->export_usec, now_realtime_usec()));
+        submission_view_add(p, &v->submission, v->submit_error, &v->receipts, full);
         if (v->is_protected)
                 page_add(p, "Protected", STYLE_NONE, "yes: it cannot be removed");
 }
@@ -269,7 +270,7 @@ int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, con
         if (parts & SESSION_PAGE_DETAILS)
                 add_details(&p, v, parts & SESSION_PAGE_FULL);
         if (parts & SESSION_PAGE_ARCHIVE)
-                add_archive(&p, v);
+                add_archive(&p, v, parts & SESSION_PAGE_FULL);
         if (parts & SESSION_PAGE_NEXT)
                 add_next(&p, v);
         if (parts & SESSION_PAGE_WARNINGS)

@@ -64,6 +64,9 @@ static const struct {
         { "ExportTimestamp", "t", offsetof(SessionView, export_usec), "export_timestamp_usec" },
         { "Protected", "b", offsetof(SessionView, is_protected), "protected" },
         { "Job", "o", offsetof(SessionView, job), "job" },
+        { "Submission", SUBMISSION_VIEW_TYPE, offsetof(SessionView, submission), "submission" },
+        { "SubmitError", "s", offsetof(SessionView, submit_error), "submit_error" },
+        { "Receipts", RECEIPT_LIST_TYPE, offsetof(SessionView, receipts), "receipts" },
 };
 
 static void *member(const SessionView *v, size_t i) {
@@ -81,6 +84,8 @@ SessionView *session_view_free(SessionView *v) {
         for (size_t i = 0; i < v->n_marks; i++)
                 free(v->marks[i].text);
         free(v->marks);
+        submission_view_done(&v->submission);
+        receipt_list_done(&v->receipts);
         free(v);
         return NULL;
 }
@@ -114,6 +119,10 @@ static int read_value(sd_bus_message *m, SessionView *v, size_t i) {
 
         if (streq(type, "a(tts)"))
                 return v->marks ? -EBADMSG : read_marks(m, v);
+        if (streq(type, SUBMISSION_VIEW_TYPE))
+                return submission_view_read(m, p);
+        if (streq(type, RECEIPT_LIST_TYPE))
+                return receipt_list_read(m, p);
         if (streq(type, "as")) {
                 char **list;
                 int r = sd_bus_message_read_strv(m, &list);
@@ -328,6 +337,10 @@ static json_object *member_to_json(const SessionView *v, size_t i) {
                 return strv_to_json(*(char *const *const *) p);
         if (streq(properties[i].type, "a(tts)"))
                 return marks_to_json(v);
+        if (streq(properties[i].type, SUBMISSION_VIEW_TYPE))
+                return submission_view_to_json(p);
+        if (streq(properties[i].type, RECEIPT_LIST_TYPE))
+                return receipt_list_to_json(p);
         return json_object_new_string(*(const char *const *) p);
 }
 

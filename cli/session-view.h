@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "stop-after.h"
+#include "submission-view.h"
 
 typedef struct SessionMark {
         uint64_t realtime_usec, monotonic_usec;
@@ -30,6 +31,9 @@ typedef struct SessionView {
         uint64_t event_rate;            /* events/s over the last second */
         char *archive, *archive_path, *cpus_offline, *job, *keep, *source;
         char **warnings, **devices;
+        SubmissionView submission;
+        ReceiptList receipts;
+        char *submit_error;             /* why the last submission failed */
         SessionMark *marks;
         size_t n_marks;
 } SessionView;

@@ -72,10 +72,49 @@ static int shown_path(const char *path, const char *name, char **ret) {
         return 0;
 }
 
-int verb_export(Client *c, int argc, char *argv[]) {
+int export_archive(const Client *c, const char *id, const char *path, const char *file, char **ret_shown, uint64_t *ret_bytes) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_close_ int fd = -EBADF, dir_fd = -EBADF;
-        _cleanup_free_ char *path = NULL, *archive_name = NULL, *name = NULL, *shown = NULL;
+        _cleanup_free_ char *archive_name = NULL, *name = NULL, *shown = NULL;
+        int r;
+
+        r = client_open_archive(c, path, &error, &archive_name, &fd);
+        if (r < 0)
+                return client_fail_session(c, id, r, &error);
+        if (!archive_name_is_valid(archive_name))
+                return client_fail(c, EXIT_FAILURE, "Failed", NULL,
+                                "The daemon calls the archive '%s', which is no name for a file.",
+                                archive_name);
+
+        r = export_target(file, archive_name, &dir_fd, &name);
+        if (r < 0)
+                return fail_export(c, r, file ?: archive_name);
+        r = shown_path(file, name, &shown);
+        if (r >= 0)
+                r = export_to_file(fd, dir_fd, name, c->force, ret_bytes);
+        if (r < 0)
+                return fail_export(c, r, shown ?: name);
+        confirm_export(c, path);
+        *ret_shown = TAKE_PTR(shown);
+        return EXIT_SUCCESS;
+}
+
+static int export_to_stdout(const Client *c, const char *id, const char *path) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *archive_name = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t bytes;
+        int r;
+
+        r = client_open_archive(c, path, &error, &archive_name, &fd);
+        if (r < 0)
+                return client_fail_session(c, id, r, &error);
+        r = export_to_fd(fd, STDOUT_FILENO, &bytes);
+        return r < 0 ? fail_export(c, r, "to standard output") : EXIT_SUCCESS;
+}
+
+int verb_export(Client *c, int argc, char *argv[]) {
+        _cleanup_free_ char *path = NULL, *shown = NULL;
         const char *file = argc > 2 ? argv[2] : NULL;
         bool to_stdout = file && streq(file, "-");
         uint64_t bytes;
@@ -92,28 +131,11 @@ int verb_export(Client *c, int argc, char *argv[]) {
         r = client_session_path(c, argv[1], &path);
         if (r != EXIT_SUCCESS)
                 return r;
-
-        r = client_open_archive(c, path, &error, &archive_name, &fd);
-        if (r < 0)
-                return client_fail_session(c, argv[1], r, &error);
-        if (to_stdout) {
-                r = export_to_fd(fd, STDOUT_FILENO, &bytes);
-                return r < 0 ? fail_export(c, r, "to standard output") : EXIT_SUCCESS;
-        }
-        if (!archive_name_is_valid(archive_name))
-                return client_fail(c, EXIT_FAILURE, "Failed", NULL,
-                                "The daemon calls the archive '%s', which is no name for a file.",
-                                archive_name);
-
-        r = export_target(file, archive_name, &dir_fd, &name);
-        if (r < 0)
-                return fail_export(c, r, file ?: archive_name);
-        r = shown_path(file, name, &shown);
-        if (r >= 0)
-                r = export_to_file(fd, dir_fd, name, c->force, &bytes);
-        if (r < 0)
-                return fail_export(c, r, shown ?: name);
-        confirm_export(c, path);
+        if (to_stdout)
+                return export_to_stdout(c, argv[1], path);
+        r = export_archive(c, argv[1], path, file, &shown, &bytes);
+        if (r != EXIT_SUCCESS)
+                return r;
         r = print_exported(c, argv[1], shown, bytes);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
 }

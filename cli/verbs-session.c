@@ -203,10 +203,23 @@ static int print_list_json(const Client *c, const SessionList *l) {
         return client_print_json(c, array);
 }
 
+/* What is going on counts for more than what was. */
+static const char *sent_to(const SessionView *v) {
+        const ReceiptView *last = receipt_list_last(&v->receipts);
+
+        if (submission_view_is_there(&v->submission))
+                return v->submission.state;
+        if (!isempty(v->submit_error))
+                return "failed";
+        if (!last)
+                return "-";
+        return strstr(last->target, "://") ? "yes" : last->target;
+}
+
 static int print_list(const Client *c, const SessionList *l) {
         static const TableColumn columns[] = {
                 { "ID", true }, { "STATE" }, { "DRIVER" }, { "STARTED" }, { "EVENTS", true },
-                { "LOST", true }, { "SIZE", true }, { "ARCHIVE" },
+                { "LOST", true }, { "SIZE", true }, { "SENT" }, { "ARCHIVE" },
         };
         _cleanup_table_ Table t = { .columns = columns, .n_columns = ELEMENTS(columns) };
         uint64_t now_usec = now_realtime_usec();
@@ -222,6 +235,7 @@ static int print_list(const Client *c, const SessionList *l) {
                 table_add(&t, STYLE_NONE, "%" PRIu64, v->events);
                 table_add(&t, v->lost_events > 0 ? STYLE_BAD : STYLE_NONE, "%" PRIu64, v->lost_events);
                 table_add(&t, STYLE_NONE, "%s", FORMAT_BYTES(size_bytes));
+                table_add(&t, isempty(v->submit_error) ? STYLE_NONE : STYLE_BAD, "%s", sent_to(v));
                 table_add(&t, STYLE_NONE, "%s", isempty(v->archive) ? "-" : v->archive);
         }
         return table_print(&t, stdout, &c->terminal, c->legend);

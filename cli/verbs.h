@@ -18,6 +18,11 @@ int verb_log(Client *c, int argc, char *argv[]);
 int verb_list(Client *c, int argc, char *argv[]);
 int verb_describe(Client *c, int argc, char *argv[]);
 int verb_export(Client *c, int argc, char *argv[]);
+int verb_submit(Client *c, int argc, char *argv[]);
+
+/* Writes the archive of the session at that path to a file or into a folder, NULL for the current one. Returns EXIT_SUCCESS,
+ * the file as the user would write it, and its size; or the exit status. */
+int export_archive(const Client *c, const char *id, const char *path, const char *file, char **ret_shown, uint64_t *ret_bytes);
 
 int verb_recover(Client *c, int argc, char *argv[]);
 int verb_remove(Client *c, int argc, char *argv[]);

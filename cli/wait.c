@@ -29,6 +29,7 @@ struct Wait {
         char *job;              /* the seal job of the session that is waited for */
         char *job_result, *job_detail; /* set once it is removed */
         uint64_t settled_usec;  /* CLOCK_MONOTONIC; 0 while the job is not removed */
+        uint64_t all_bytes;     /* the job submits so many; 0: it seals */
         double progress;
         uint64_t progress_usec;
 
@@ -210,7 +211,13 @@ int wait_new(sd_bus *bus, Wait **ret) {
 }
 
 static void wait_draw(Wait *w) {
-        if (w->job)
+        if (w->job && w->all_bytes > 0) {
+                uint64_t usec = MAX(now_monotonic_usec() - w->line.begin_usec, UINT64_C(1));
+                double done_bytes = w->progress * (double) w->all_bytes;
+
+                status_line_progress(&w->line, w->progress, "%s of %s, %s/s", FORMAT_BYTES((uint64_t) done_bytes),
+                                FORMAT_BYTES(w->all_bytes), FORMAT_BYTES((uint64_t) (done_bytes * USEC_PER_SEC / (double) usec)));
+        } else if (w->job)
                 status_line_progress(&w->line, w->progress, "making the archive");
         else
                 status_line_show(&w->line, "%s… %" PRIu64 "s", w->state ?: "waiting for mmiotraced",
@@ -332,6 +339,34 @@ int wait_job(Wait *w, const char *job, sd_bus_error *error) {
                 return r;
         return streq(w->job_result, "done") ? 0 :
                                               sd_bus_error_setf(error, BUS_ERROR_PREFIX "Failed", "%s", w->job_detail);
+}
+
+int wait_submission(Wait *w, const char *path, const char *job, uint64_t archive_bytes, sd_bus_error *error, SessionView **ret) {
+        int r;
+
+        r = replace_string(&w->job, job);
+        if (r < 0)
+                return r;
+        w->all_bytes = archive_bytes;
+        w->line.begin_usec = now_monotonic_usec();
+        w->changed = true;
+        for (;;) {
+                if (w->changed) {
+                        _cleanup_session_view_ SessionView *v = NULL;
+
+                        w->changed = false;
+                        r = wait_read_session(w, path, error, &v);
+                        if (r < 0)
+                                return r;
+                        if (!submission_view_is_there(&v->submission) || !isempty(v->submission.last_error)) {
+                                *ret = TAKE_PTR(v);
+                                return 0;
+                        }
+                }
+                r = wait_run(w, error);
+                if (r < 0)
+                        return r;
+        }
 }
 
 int wait_session_at(Wait *w, const char *path, uint64_t at_usec, sd_bus_error *error, SessionView **ret) {

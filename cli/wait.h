@@ -28,6 +28,10 @@ int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionVi
  * the call that has started the job. */
 int wait_job(Wait *w, const char *job, sd_bus_error *error);
 
+/* Waits until the submission of the session at that path is over, or an attempt at it has failed; job is what Submit has
+ * returned. Otherwise like wait_session_final(). */
+int wait_submission(Wait *w, const char *path, const char *job, uint64_t archive_bytes, sd_bus_error *error, SessionView **ret);
+
 /* Waits until at_usec (CLOCK_MONOTONIC) and reads the session at that path then. Nothing is shown meanwhile.
  * That the daemon leaves the bus is no error before it is asked: a session outlives its daemon, and the
  * question starts the next one. Errors like those of wait_call(). */

@@ -395,7 +395,7 @@ static SessionView empty_view(const char *state) {
                 .state = (char *) state, .result = nothing, .result_text = nothing, .driver = nothing,
                 .module = nothing, .driver_version = nothing, .description = nothing, .archive = nothing,
                 .archive_path = nothing, .cpus_offline = nothing, .job = nothing, .keep = (char *) "newest",
-                .source = nothing, .stop_reason = nothing, .stop_on_mark = nothing,
+                .source = nothing, .submit_error = nothing, .stop_reason = nothing, .stop_on_mark = nothing,
         };
 }
 

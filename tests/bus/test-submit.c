@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "fixture.h"
+#include "ctl.h"
 
 #define JOB BUS_PATH_JOB "/_2"  /* the one after the seal */
 #define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -523,5 +523,170 @@ Test(submit, no_unit) {
         wait_until(f, session_has(f, session, "mmiotraced-upload.socket"));
         upload_does(f, SUCCEED);
         wait_for_end(f, job, "done");
+        daemon_stop(f);
+}
+
+static void assert_contains(const char *text, const char *part) {
+        cr_assert(strstr(text, part), "\"%s\" is not in: %s", part, text);
+}
+
+/* Sends only what somebody has agreed to. */
+Test(submit, ctl_asks_first) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+
+        _cleanup_ctl_ Ctl nobody = CTL(f, "submit", "1"), dry = CTL(f, "submit", "--dry-run");
+        cr_assert_eq(nobody.status, 2);
+        assert_contains(nobody.err, "--yes");
+        cr_assert_eq(dry.status, 0, "%s", dry.err);
+        assert_contains(dry.out, "lab: https://traces.example/{vendor}/{driver}/{archive}");
+        assert_contains(dry.out, "mmiotrace-all-");
+        assert_contains(dry.out, "metadata.json");
+        assert_contains(dry.out, "mmiotrace.log");
+        cr_assert_not(strstr(dry.out, "secret"));
+
+        _cleanup_ctl_ Ctl no = CTL_BEGIN_ON_TERMINAL(f, "submit", "1");
+        cr_assert_eq(write(no.terminal_fd, "n\n", 2), 2);
+        ctl_end(&no);
+        cr_assert_eq(no.status, 1);
+        assert_contains(no.out, "Send it?");
+        assert_contains(no.out, "Nothing was sent.");
+        cr_assert_not(machine_has(&f->machine, "job.1"));
+
+        _cleanup_ctl_ Ctl yes = CTL_BEGIN_ON_TERMINAL(f, "submit", "1");
+        cr_assert_eq(write(yes.terminal_fd, "y\n", 2), 2);
+        ctl_end(&yes);
+        cr_assert_eq(yes.status, 0, "%s", yes.out);
+        assert_contains(yes.out, "https://traces.example/8086/1.tar.xz");
+        cr_assert(machine_has(&f->machine, "job.1"));
+        daemon_stop(f);
+}
+
+Test(submit, ctl_shows_receipts) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl sent = CTL(f, "submit", "1", "--yes", "--json=short"), list = CTL(f, "list"), status = CTL(f, "status", "1"),
+                          show = CTL(f, "show", "1"), json = CTL(f, "status", "1", "--json=short");
+        cr_assert_eq(sent.status, 0, "%s", sent.err);
+        assert_contains(sent.out, "\"state\":\"done\"");
+        assert_contains(sent.out, "\"sha256\":\"" HASH "\"");
+        assert_contains(list.out, "SENT");
+        assert_contains(list.out, " lab ");
+        assert_contains(status.out, "Submitted: ");
+        assert_contains(status.out, "https://traces.example/8086/1.tar.xz");
+        cr_assert_not(strstr(status.out, HASH));
+        assert_contains(show.out, HASH);
+        assert_contains(json.out, "\"receipts\":[{\"target\":\"lab\",\"where\":\"https://traces.example/8086/1.tar.xz\"");
+        daemon_stop(f);
+}
+
+Test(submit, ctl_tells_failures) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Submit]\nRetrySec=1h\n[Target lab]\nURL=https://traces.example/\n");
+        upload_does(f, "case $n in 1) echo ERROR=SubmitRefused it is too large ;; *) echo ERROR=SubmitFailed it is down ;; esac");
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl refused = CTL(f, "submit", "-y"), list = CTL(f, "list"), delayed = CTL(f, "submit", "1", "-y"),
+                          status = CTL(f, "status", "1"), again = CTL(f, "submit", "1", "-y"),
+                          cancelled = CTL(f, "submit", "1", "--cancel"), nothing = CTL(f, "submit", "1", "--cancel"),
+                          unknown = CTL(f, "submit", "1", "-y", "--to", "elsewhere");
+        cr_assert_eq(refused.status, 1);
+        assert_contains(refused.err, "it is too large");
+        assert_contains(list.out, "failed");
+        cr_assert_eq(delayed.status, 6);
+        assert_contains(delayed.err, "it is down");
+        assert_contains(delayed.err, "submit --cancel 1");
+        assert_contains(status.out, "Submitting: to lab; attempt 2 in ");
+        cr_assert_eq(again.status, 1);
+        assert_contains(again.err, "already");
+        cr_assert_eq(cancelled.status, 0, "%s", cancelled.err);
+        cr_assert_eq(nothing.status, 1);
+        cr_assert_eq(unknown.status, 1);
+        assert_contains(unknown.err, "there are: lab");
+        daemon_stop(f);
+}
+
+Test(submit, ctl_does_not_wait_with_no_block) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl begun = CTL(f, "submit", "1", "-y", "--no-block");
+        cr_assert_eq(begun.status, 0, "%s", begun.err);
+        wait_for_progress(f, JOB);
+        daemon_stop(f);
+}
+
+/* Who presses Ctrl-C does not want it to go out. */
+Test(submit, ctl_interrupted) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, HOLD_ON);
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl ctl = CTL_BEGIN_ON_TERMINAL(f, "submit", "1", "-y");
+        wait_until(f, strv_contains(f->signals, "JobNew " JOB));
+        wait_for_progress(f, JOB);
+        cr_assert_eq(write(ctl.terminal_fd, "\003", 1), 1);
+        ctl_end(&ctl);
+        cr_assert_eq(ctl.status, 130, "%s", ctl.out);
+        assert_contains(ctl.out, "cancelled");
+        wait_for_end(f, JOB, "cancelled");
+        wait_for_file(f, "left");
+        daemon_stop(f);
+}
+
+Test(submit, ctl_several_targets) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "[Target mail]\nURL=smtps://mail.example\nFrom=a@b.example\nTo=c@d.example\n");
+        upload_does(f, SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl which = CTL(f, "submit", "-y"), mail = CTL(f, "submit", "-y", "--to", "mail");
+        cr_assert_eq(which.status, 2);
+        assert_contains(which.err, "lab, mail");
+        cr_assert_eq(mail.status, 0, "%s", mail.err);
+        assert_contains(mail.out, "mail: c@d.example");
+        daemon_stop(f);
+}
+
+/* Nothing is configured: a person sends it. */
+Test(submit, ctl_by_hand) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *folder = below(f->machine.tree.root, "here"), *name = NULL, *file = NULL;
+
+        cr_assert_eq(mkdir(folder, 0700), 0);
+        daemon_start(f);
+        session = seal_one(f);
+        cr_assert_eq(chdir(folder), 0);
+        _cleanup_ctl_ Ctl dry = CTL(f, "submit", "--dry-run"), ctl = CTL(f, "submit");
+        name = get_string(f, session, BUS_INTERFACE_SESSION, "Archive");
+        cr_assert(asprintf(&file, "here/%s", name) > 0);
+        cr_assert_eq(dry.status, 0, "%s", dry.err);
+        cr_assert_eq(ctl.status, 0, "%s", ctl.err);
+        cr_assert(machine_has(&f->machine, file));
+        assert_contains(ctl.out, "No target is configured");
+        assert_contains(ctl.out, "mmio.dumps@gmail.com");
+        assert_contains(ctl.out, name);
+        cr_assert_eq(chdir("/"), 0);
         daemon_stop(f);
 }

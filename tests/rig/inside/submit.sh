@@ -107,7 +107,7 @@ upload_runs() {
 
 # submit TARGET
 submit() {
-    busctl call $bus $object $bus"1.Manager" Submit "oa{sv}" $session 1 target s "$1" >/tmp/answer 2>&1
+    mmiotracectl -q submit 1 --to "$1" --yes --no-block >/tmp/answer 2>&1
 }
 
 make_certificates
@@ -174,7 +174,7 @@ rm "$stored"
 kill -STOP "$(<$www/pid)"
 submit lab || not_ok cancel "$(</tmp/answer)"
 wait_for 30 upload_runs || not_ok cancel "it does not run"
-busctl call $bus "$(property $session Session Submission '.data[2]')" $bus"1.Job" Cancel "a{sv}" 0 || not_ok cancel "it cannot be"
+mmiotracectl -q submit --cancel 1 >/tmp/answer 2>&1 || not_ok cancel "$(</tmp/answer)"
 wait_for 30 no_upload || not_ok cancel "the unit is still there"
 kill -CONT "$(<$www/pid)"
 # Nothing comes late: the server has worked off what it had accepted.
