@@ -10,6 +10,8 @@ set -uo pipefail
 . "$(dirname "$0")/findings.sh"
 
 [ -z "$(ls -A "$tracing")" ] || give_up "tracefs is not empty"
+# Its own files are there from now on.
+mmiotracectl -q list >/tmp/answer || give_up "the daemon does not answer"
 finds lockdown lockdown blocker 'confidentiality.*lockdown=integrity' --driver e1000e --load
 found nommiotrace nommiotrace blocker 'records mappings, but no accesses.*insist with --force'
 found filter-offset filter-offset warning 0xfeb80000
