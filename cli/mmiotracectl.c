@@ -38,7 +38,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           folder, or '-' for standard output\n"
               "  submit [ID]              Send the archive of a session, or the last one, to a\n"
               "                           target of the configuration, after showing what goes\n"
-              "                           out; without a target, write it here to send it by hand\n"
+              "                           out; without a target, write it to a file here\n"
               "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
               "  remove ID…               Remove sessions with all their files\n"
               "  seal ID                  Make the archive of a session, where that had failed\n"

@@ -605,7 +605,7 @@ Test(submit, ctl_tells_failures) {
         cr_assert_eq(refused.status, 1);
         assert_contains(refused.err, "it is too large");
         assert_contains(list.out, "failed");
-        cr_assert_eq(delayed.status, 6);
+        cr_assert_eq(delayed.status, 7);
         assert_contains(delayed.err, "it is down");
         assert_contains(delayed.err, "submit --cancel 1");
         assert_contains(status.out, "Submitting: to lab; attempt 2 in ");
