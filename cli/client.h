@@ -53,6 +53,7 @@ typedef struct Client {
         uint64_t n_expected_events;     /* 0: the daemon's choice */
         bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
         bool all;                       /* what is as it should be, too */
+        bool at_next_boot;
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 
