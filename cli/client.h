@@ -56,6 +56,7 @@ typedef struct Client {
         bool all;                       /* what is as it should be, too */
         const char *to;
         bool yes, dry_run, cancel;
+        bool at_next_boot;
         bool bound;                     /* the session ends with this program's connection to the bus */
 } Client;
 

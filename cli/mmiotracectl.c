@@ -28,6 +28,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  stop                     End the session and restore the machine\n"
               "  recover                  Put the machine back, whoever left it in mmiotrace;\n"
               "                           what its buffer still holds becomes a session\n"
+              "  disarm                   Take back what 'start --at-next-boot' has asked for\n"
               "  list                     List all sessions\n"
               "  show ID                  Show everything about a session: also all its marks,\n"
               "                           the places of loss, and what its archive holds\n"
@@ -62,6 +63,10 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           so much captured (500M, 2G), or with so many events\n"
               "                           (300kevents, 2Mevents); may be given for each\n"
               "     --stop-on-mark TEXT   End it by itself once this mark is written\n"
+              "\n"
+              "Options of start:\n"
+              "     --at-next-boot        Begin it early in the next boot and load the driver,\n"
+              "                           once; it ends after 5min without --stop-after\n"
               "\n"
               "Options of check:\n"
               "     --all                 Show also what is as it should be\n"
@@ -140,6 +145,7 @@ static const Verb verbs[] = {
         { "mark", 1, 1, "one text, in quotes", .asks = true, .run = verb_mark },
         { "stop", 0, 0, NULL, .asks = true, .run = verb_stop },
         { "recover", 0, 0, NULL, .asks = true, .run = verb_recover },
+        { "disarm", 0, 0, NULL, .asks = true, .run = verb_disarm },
         { "list", 0, 0, NULL, .run = verb_list },
         { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },

@@ -87,6 +87,7 @@ static const struct {
         { "keep", 0, " start run check ", OPTION_PARSED, .parse = parse_keep },
         { "stop-after", 0, " start run check ", OPTION_PARSED, .parse = parse_stop_after },
         { "stop-on-mark", 0, " start run check ", OPTION_STRING, offsetof(Client, stop_on_mark) },
+        { "at-next-boot", 0, " start ", OPTION_TRUE, offsetof(Client, at_next_boot) },
         { "force", 0, " start run export ", OPTION_TRUE, offsetof(Client, force) },
         { "all", 0, " check ", OPTION_TRUE, offsetof(Client, all) },
         { "follow", 'f', " status ", OPTION_TRUE, offsetof(Client, follow) },

@@ -160,6 +160,8 @@ int verb_start(Client *c, int argc, char *argv[]) {
         r = start_check(c);
         if (r != EXIT_SUCCESS)
                 return r;
+        if (c->at_next_boot)
+                return start_at_next_boot(c);
 
         r = wait_new(c->bus, &w);
         if (r >= 0)

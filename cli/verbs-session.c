@@ -72,13 +72,14 @@ static int show_session(const Client *c, const char *id) {
 }
 
 typedef struct ManagerView {
-        char *state, *version;
+        char *state, *version, *armed;
         uint64_t disk_usage_bytes;
 } ManagerView;
 
 static void manager_view_done(ManagerView *v) {
         free(v->state);
         free(v->version);
+        free(v->armed);
 }
 
 static int manager_view_get(const Client *c, sd_bus_error *error, ManagerView *ret) {
@@ -90,6 +91,9 @@ static int manager_view_get(const Client *c, sd_bus_error *error, ManagerView *r
         if (r >= 0)
                 r = sd_bus_get_property_string(c->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Version",
                                 error, &v.version);
+        if (r >= 0)
+                r = sd_bus_get_property_string(c->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Armed", error,
+                                &v.armed);
         if (r >= 0)
                 r = sd_bus_get_property_trivial(c->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER,
                                 "DiskUsage", error, 't', &v.disk_usage_bytes);
@@ -124,12 +128,21 @@ static int print_status_json(const Client *c, const ManagerView *m, const Sessio
         if (r >= 0)
                 r = json_add(o, "disk_usage_bytes", json_object_new_uint64(m->disk_usage_bytes));
         if (r >= 0)
+                r = json_add(o, "armed", json_object_new_string(m->armed));
+        if (r >= 0)
                 r = add_session_or_null(o, "active_session", active);
         if (r >= 0)
                 r = add_session_or_null(o, "last_session", last);
         if (r >= 0)
                 r = client_print_json(c, o);
         return r;
+}
+
+static void say_armed(const Client *c, const char *driver) {
+        if (isempty(driver) || c->quiet || c->json != JSON_OFF)
+                return;
+        fputc('\n', stdout);
+        client_say(c, "The next boot is armed for a session of %s. Take that back: mmiotracectl disarm", driver);
 }
 
 static int print_idle(const Client *c, const ManagerView *m, const SessionView *last) {
@@ -182,6 +195,7 @@ int verb_status(Client *c, int argc, char *argv[]) {
                 r = print_idle(c, &m, last.n_views > 0 ? last.views[0] : NULL);
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot show the status");
+        say_armed(c, m.armed);
         return running ? EXIT_SUCCESS : EXIT_NOT_RUNNING;
 }
 
@@ -243,10 +257,13 @@ static int print_list(const Client *c, const SessionList *l) {
 
 int verb_list(Client *c, int argc, char *argv[]) {
         _cleanup_(session_list_done) SessionList l = {};
+        _cleanup_(manager_view_done) ManagerView m = {};
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        r = session_list_get(c, false, &error, &l);
+        r = manager_view_get(c, &error, &m);
+        if (r >= 0)
+                r = session_list_get(c, false, &error, &l);
         if (r < 0)
                 return client_fail_bus(c, r, &error);
         pager_open(c);
@@ -256,5 +273,6 @@ int verb_list(Client *c, int argc, char *argv[]) {
                 client_say(c, "There are no sessions.");
         else
                 r = print_list(c, &l);
+        say_armed(c, m.armed);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the sessions") : EXIT_SUCCESS;
 }

@@ -8,6 +8,7 @@
 
 int verb_check(Client *c, int argc, char *argv[]);
 int verb_start(Client *c, int argc, char *argv[]);
+int verb_disarm(Client *c, int argc, char *argv[]);
 int verb_run(Client *c, int argc, char *argv[]);
 int verb_mark(Client *c, int argc, char *argv[]);
 int verb_stop(Client *c, int argc, char *argv[]);
@@ -31,9 +32,12 @@ int verb_protect(Client *c, int argc, char *argv[]);
 
 /* Ends the verb unless the texts for it are text. Returns EXIT_SUCCESS or the exit status. */
 int start_check(const Client *c);
-/* The call of Start, or of Check, with the options that were given, and no others: everything else is the daemon's to
- * choose. */
+/* The call of Start, or of another method that takes the same, with the options that were given, and no others:
+ * everything else is the daemon's to choose. */
 int start_request(const Client *c, const char *member, sd_bus_message **ret);
 
 /* client_fail_bus() for a Start that was refused. */
 int start_fail(const Client *c, int r, const sd_bus_error *error);
+
+/* "start" with --at-next-boot. */
+int start_at_next_boot(const Client *c);

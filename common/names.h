@@ -26,6 +26,8 @@
  * had to say in it, until the daemon takes it up. */
 #define BOOT_DIR "boot"
 #define BOOT_REPORT "report"
+/* How long such a session lasts, if nobody says. */
+#define BOOT_STOP_AFTER_USEC (5 * 60 * USEC_PER_SEC)
 
 /* Of the upload unit, likewise. */
 #define UPLOAD_SOCKET "/run/mmiotraced-upload.socket"

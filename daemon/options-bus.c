@@ -121,7 +121,7 @@ static const SessionOptions boot_defaults = {
         .at_boot = true,
         .load = true,
         .keep_oldest = true,
-        .stop_after_usec = 5 * 60 * USEC_PER_SEC,
+        .stop_after_usec = BOOT_STOP_AFTER_USEC,
 };
 
 int options_bus_read(sd_bus_message *m, bool at_boot, SessionOptions *ret, Error *error) {

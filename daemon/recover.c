@@ -145,7 +145,7 @@ int recover_run(const Context *context, bool if_stopped) {
         if (r < 0)
                 return fail(r, "Cannot read the boot's id", NULL);
 
-        say(4, "mmiotraced is gone and has left the machine changed; putting it back.");
+        say(4, "mmiotraced is not there, and the machine is changed for a session; putting it back.");
         end_session_apart(context);
         r = tracer_restore(context, runtime_fd, boot_id, &done, &error);
         STRV_FOREACH(sentence, done)

@@ -143,16 +143,20 @@ rig_quote() {
 }
 
 # rig_runner COMMAND: write the program that runs COMMAND in the guest. The output goes
-# through a pipe, so that no program takes the port for a terminal.
+# through a pipe, so that no program takes the port for a terminal. The CPUs that were not booted
+# (see rig_boot) come first, unless the caller has a say in that (--append maxcpus=2).
 rig_runner() {
     cat >"$initramfs/rig/run" <<RUNNER
 #!/bin/sh
 mkfifo /run/rig-output
 stty -F /dev/ttyS1 raw
 stty -F /dev/ttyS2 raw
-for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
-    [ ! -e "\$cpu" ] || echo 1 >"\$cpu"
-done
+case \$(cat /proc/cmdline) in
+    *maxcpus=*maxcpus=*) ;;
+    *) for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+           [ ! -e "\$cpu" ] || echo 1 >"\$cpu"
+       done ;;
+esac
 cat </run/rig-output >/dev/ttyS1 &
 cat=\$!
 $1 </dev/null >/run/rig-output 2>&1

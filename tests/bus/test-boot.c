@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "fixture.h"
+#include "ctl.h"
 
 #define ARMED "etc/next-boot.json"
 #define BEGUN "etc/begun-boot.json"
@@ -96,6 +96,8 @@ Test(boot, arm_what_cannot_be) {
         assert_error(arm(f, 2, "driver", "s", "e1000e", "rebind", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(arm(f, 2, "driver", "s", "e1000e", "load", "b", 0), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(arm(f, 2, "driver", "s", "e1000e", "bound", "b", 1), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(arm(f, 2, "driver", "s", "e1000e", "stop-after", "t", UINT64_C(0)), SD_BUS_ERROR_INVALID_ARGS);
+        assert_error(arm(f, 2, "driver", "s", "e1000e", "stop-after", "t", UINT64_MAX), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(arm(f, 1, "driver", "s", "../e1000e"), SD_BUS_ERROR_INVALID_ARGS);
         assert_error(arm(f, 1, "driver", "s", "nosuchdriver"), "NoSuchDriver");
         assert_error(arm(f, 1, "driver", "s", "ahci"), "LoadFailed");
@@ -180,20 +182,58 @@ Test(boot, driver_is_there_already) {
         daemon_stop(f);
 }
 
+static void assert_says(const Ctl *ctl, int status, const char *part) {
+        cr_assert_eq(ctl->status, status, "%d instead of %d: %s%s", ctl->status, status, strempty(ctl->out), strempty(ctl->err));
+        cr_assert(strstr(strempty(ctl->out), part) || strstr(strempty(ctl->err), part), "no \"%s\" in: %s%s", part,
+                        strempty(ctl->out), strempty(ctl->err));
+}
+
+Test(boot, command_line) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl nothing = {}, load = {}, rebind = {}, never = {}, start = {}, status = {}, json = {}, list = {},
+                        again = {}, disarm = {}, none = {};
+        _cleanup_free_ char *text = NULL;
+
+        daemon_start(f);
+        nothing = CTL(f, "start", "--at-next-boot");
+        assert_says(&nothing, 2, "needs a --driver");
+        load = CTL(f, "start", "--at-next-boot", "--driver", "e1000e", "--load");
+        assert_says(&load, 2, "leave --load out");
+        rebind = CTL(f, "start", "--at-next-boot", "--driver", "e1000e", "--rebind");
+        assert_says(&rebind, 2, "leave --rebind out");
+        never = CTL(f, "start", "--at-next-boot", "--driver", "e1000e", "--stop-after", "0");
+        assert_says(&never, 2, "--stop-after takes a time");
+        none = CTL(f, "disarm");
+        assert_says(&none, 1, "nothing to take back");
+        assert_nothing_pending(&f->machine);
+
+        start = CTL(f, "start", "--at-next-boot", "--driver", "e1000e", "--stop-after", "90s", "--description", "slow");
+        assert_says(&start, 0, "1min 30s");
+        assert_says(&start, 0, "modprobe.blacklist=e1000e");
+        text = machine_read(&f->machine, ARMED);
+        cr_assert(strstr(text, "\"stop_after_usec\":90000000") && strstr(text, "\"description\":\"slow\""), "%s", text);
+        status = CTL(f, "status");
+        assert_says(&status, 3, "The next boot is armed for a session of e1000e.");
+        json = CTL(f, "status", "--json=short");
+        assert_says(&json, 3, "\"armed\":\"e1000e\"");
+        list = CTL(f, "list");
+        assert_says(&list, 0, "The next boot is armed for a session of e1000e.");
+        again = CTL(f, "start", "--at-next-boot", "--driver", "e1000e");
+        assert_says(&again, 1, "mmiotracectl disarm");
+        disarm = CTL(f, "disarm");
+        assert_says(&disarm, 0, "a normal one");
+        assert_nothing_pending(&f->machine);
+        daemon_stop(f);
+}
+
 /* Counted from the boot on: it may be over before the daemon is there. */
 Test(boot, ends_by_itself) {
         Fixture *f = &fixture;
-        _cleanup_free_ char *before = machine_settings(&f->machine), *text = NULL,
-                            *path = below(f->machine.tree.root, ARMED);
-        char *span;
+        _cleanup_free_ char *before = machine_settings(&f->machine);
 
-        arm_and_shut_down(f);
-        text = machine_read(&f->machine, ARMED);
-        span = strstr(text, "\"stop_after_usec\":300000000");
-        cr_assert_not_null(span, "%s", text);
-        memcpy(span + strlen("\"stop_after_usec\":"), "100000   ", 9);
-        fake_file(&f->machine.tree, ARMED, text);
-        cr_assert_eq(chmod(path, 0600), 0);
+        daemon_start(f);
+        expect_ok(arm(f, 2, "driver", "s", "e1000e", "stop-after", "t", UINT64_C(1)));
+        daemon_stop(f);
         cr_assert(boot(f));
         machine_record(&f->machine);
         daemon_start(f);

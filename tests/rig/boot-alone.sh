@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A boot that is armed, and to whose daemon it never comes: the machine must not stay on one CPU, and what the ring holds
+# must not be lost.
+
+set -euo pipefail
+# Read by what is sourced.
+# shellcheck disable=SC2034
+test=boot
+# shellcheck source=SCRIPTDIR/outer.sh
+. "$(dirname "$0")/outer.sh"
+command -v jq >/dev/null || die "jq is missing" 77
+
+# Whatever keeps the daemon away; and nobody wants to wait for five minutes.
+armed=$work/armed
+mkdir -p "$armed"/etc/{mmiotraced,systemd/system/mmiotraced-boot-recover.timer.d} "$armed/var/lib/mmiotraced"
+ln -s /dev/null "$armed/etc/systemd/system/mmiotraced.service"
+printf '[Timer]\nOnActiveSec=\nOnActiveSec=5s\n' >"$armed/etc/systemd/system/mmiotraced-boot-recover.timer.d/test.conf"
+# As Manager.Arm writes it.
+jq -n '{ version: 1, owner_uid: 0, driver: "e1000e", load: true, at_boot: true, keep: "oldest",
+    stop_after_usec: 3600000000 }' >"$armed/etc/mmiotraced/next-boot.json"
+chmod 600 "$armed/etc/mmiotraced/next-boot.json"
+
+[ $# -gt 0 ] || set -- 6.12
+for kernel; do
+    run_inside "$kernel" --overlay "$armed" --append maxcpus=2
+done
