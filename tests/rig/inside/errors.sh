@@ -121,8 +121,8 @@ refused_call option-type InvalidArgs '"load" takes a boolean' Start 'a{sv}' 2 dr
 refused_call both InvalidArgs 'either loaded or rebound' Start 'a{sv}' 3 driver s e1000e load b true rebind b true
 refused_call description-control InvalidArgs 'without control characters' Start 'a{sv}' 1 description s $'a\033[31m'
 as=(runuser -u nobody --)
-refused not-root AccessDenied . 1 start --driver e1000e
-refused not-root-stop AccessDenied . 1 stop
+refused not-root InteractiveAuthorizationRequired 'administrator has to permit' 1 start --driver e1000e
+refused not-root-stop NotRunning 'No session is running' 1 stop
 as=()
 
 echo do_init_module >"$tracing/set_ftrace_filter"
@@ -197,7 +197,8 @@ refused_call mark-control-call MarkInvalid 'without control characters' Mark 'sa
 refused_call mark-option InvalidArgs 'no option' Mark 'sa{sv}' text 1 colour s red
 refused_call stop-option InvalidArgs 'no option "wait"' Stop 'a{sv}' 1 wait b true
 as=(runuser -u nobody --)
-refused not-root-mark AccessDenied . 1 mark text
+refused not-root-mark InteractiveAuthorizationRequired 'administrator has to permit' 1 mark text
+refused not-root-stop-running InteractiveAuthorizationRequired 'administrator has to permit' 1 stop
 as=()
 echo 0 >"$tracing/tracing_on"
 refused mark-while-off MarkRefused 'switched the recording off' 1 mark text
