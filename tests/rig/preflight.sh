@@ -4,6 +4,8 @@
 # Is every way in which a capture can go wrong, as far as a virtual machine can go wrong in it, found beforehand by
 # "mmiotracectl check", or told by the session, and is nothing changed by looking? Two boots: one for what can be brought
 # about in a running system, one for what only the kernel's command line brings about.
+#
+# By name only: it takes five minutes.
 
 set -euo pipefail
 # Read by what is sourced.
