@@ -121,7 +121,7 @@ sealed given-up interrupted
 start cannot-start
 override '[Unit]' StartLimitBurst=4 '[Service]' ExecStart= ExecStart=/bin/false
 kill_daemon
-wait_for 60 unit_is failed || not_ok cannot-start "systemd does not give up"
+wait_for 240 unit_is failed || not_ok cannot-start "systemd does not give up"
 restored cannot-start
 sealed cannot-start interrupted
 
