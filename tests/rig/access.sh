@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # With the real polkit: who may do what, with and without a password on a terminal.
+#
+# By name only: the time for all of tools/check is short.
 
 set -euo pipefail
 # Read by what is sourced.

@@ -3,6 +3,8 @@
 #
 # A boot that is armed, and to whose daemon it never comes: the machine must not stay on one CPU, and what the ring holds
 # must not be lost.
+#
+# By name only: the time for all of tools/check is short.
 
 set -euo pipefail
 # Read by what is sourced.
