@@ -94,6 +94,13 @@ static int writer_start(XzWriter *w) {
 
                 if (lzma_lzma_preset(&lzma, o->level))
                         return -EOPNOTSUPP;
+                if (o->dictionary_max_bytes > 0)
+                        lzma.dict_size = (uint32_t) clamp(o->dictionary_max_bytes, LZMA_DICT_SIZE_MIN, lzma.dict_size);
+                if (o->text) {
+                        lzma.lc = LZMA_LCLP_MAX;
+                        lzma.lp = 0;
+                        lzma.pb = 0;
+                }
                 if (block_bytes == 0)
                         o->block_bytes = clamp(3 * (uint64_t) lzma.dict_size, BLOCK_DEFAULT_MIN_BYTES,
                                         BLOCK_DEFAULT_MAX_BYTES);

@@ -30,11 +30,17 @@
  * million blocks. */
 #define XZ_INDEX_MEMORY_MAX_BYTES (64 * MIB)
 
+/* The dictionary for what a session holds: a trace repeats itself within a few thousand lines, so twice as much, as level 6
+ * takes, gains nothing (bench/RESULTS.md), and a thread would need 166 MiB instead of 84. */
+#define XZ_TRACE_DICTIONARY_BYTES (4 * MIB)
+
 typedef struct XzOptions {
         unsigned level;            /* 0 to 9, as in xz -0 … -9 */
         unsigned threads;          /* 0: one for each CPU */
         uint64_t memory_max_bytes; /* of the encoder; 0: no limit */
         uint64_t block_bytes;      /* before compression; 0: three dictionaries, 1 to 24 MiB */
+        uint64_t dictionary_max_bytes; /* 0: the level's own */
+        bool text;                 /* for lines of ASCII: a byte is foretold from the one before it, and not from its place */
 } XzOptions;
 
 typedef struct XzWriter XzWriter;

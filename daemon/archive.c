@@ -135,7 +135,11 @@ static int open_large_writer(int dir_fd, const ArchiveRequest *q, int *ret_fd, X
         fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0 || unlinkat(dir_fd, name, 0) < 0)
                 return -errno;
-        r = xz_writer_new(fd, &(XzOptions) { .level = q->level, .memory_max_bytes = q->memory_max_bytes }, ret);
+        r = xz_writer_new(fd, &(XzOptions) {
+                        .level = q->level,
+                        .memory_max_bytes = q->memory_max_bytes,
+                        .dictionary_max_bytes = XZ_TRACE_DICTIONARY_BYTES,
+                }, ret);
         if (r < 0)
                 return r;
         *ret_fd = TAKE_FD(fd);

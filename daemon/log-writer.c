@@ -95,6 +95,8 @@ static int begin_segment(LogWriter *w) {
                         .level = w->options.level,
                         .threads = w->options.threads,
                         .memory_max_bytes = w->options.memory_max_bytes,
+                        .dictionary_max_bytes = XZ_TRACE_DICTIONARY_BYTES,
+                        .text = true,
                 }, &w->xz);
 }
 

@@ -24,11 +24,12 @@
 #include "text-trace.h"
 #include "trace.h"
 
-/* What a thread of level 6 needs for its dictionary, its tables and a block on either side is 165.1 MiB
- * (lzma_stream_encoder_mt_memusage()): with less there would be one thread fewer than CPUs. */
-#define THREAD_MEMORY_BYTES (166 * MIB)
-/* Three blocks of level 6 for each thread: all of them are busy until the segment's end, where they wait for the last. */
-#define SEGMENT_THREAD_BYTES (72 * MIB)
+/* What a thread of level 6 needs for its dictionary, its tables and a block on either side is 83 MiB
+ * (lzma_stream_encoder_mt_memusage() with XZ_TRACE_DICTIONARY_BYTES): with less there would be one thread fewer than
+ * CPUs. */
+#define THREAD_MEMORY_BYTES (100 * MIB)
+/* Three blocks for each thread: all of them are busy until the segment's end, where they wait for the last. */
+#define SEGMENT_THREAD_BYTES (36 * MIB)
 
 #define SEAL_RESULT_FILE "seal.result"
 

@@ -102,6 +102,30 @@ Test(xz, writer_memory_limit) {
         }
 }
 
+/* What a log is compressed with: a thread of level 6 fits into 100 MiB, and less comes out of it. */
+Test(xz, writer_trace_options) {
+        static const XzOptions plain_options = { .level = 6, .threads = 1 };
+        static const XzOptions trace_options = {
+                .level = 6,
+                .threads = 2,
+                .memory_max_bytes = 200 * MIB,
+                .dictionary_max_bytes = XZ_TRACE_DICTIONARY_BYTES,
+                .text = true,
+        };
+        _cleanup_bytes_ Bytes log = text(5, 3000000);
+        _cleanup_close_ int plain_fd = compress("plain.xz", &log, &plain_options), fd = compress("trace.xz", &log, &trace_options);
+        _cleanup_free_ char *list = tool_output("xz --robot -lvv trace.xz");
+        _cleanup_(xz_writer_freep) XzWriter *w = NULL;
+
+        assert_decodes(fd, &log);
+        cr_assert_not_null(strstr(list, "dict=4MiB"), "%s", list);
+        cr_assert_lt(lseek(fd, 0, SEEK_END), lseek(plain_fd, 0, SEEK_END));
+        cr_assert_eq(xz_writer_new(fd, &trace_options, &w), 0);
+        cr_assert_eq(xz_writer_options(w)->level, 6);
+        cr_assert_eq(xz_writer_options(w)->threads, 2);
+        cr_assert_eq(xz_writer_options(w)->block_bytes, 12 * MIB);
+}
+
 Test(xz, flush_makes_decodable) {
         _cleanup_(xz_writer_freep) XzWriter *w = NULL;
         _cleanup_bytes_ Bytes plain = text(4, 100000), got = {}, nothing = {};
