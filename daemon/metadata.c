@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sys/utsname.h>
 
+#include "config-space.h"
 #include "json.h"
 #include "metadata.h"
 #include "modules.h"
-#include "pci-names.h"
+#include "pci-device.h"
 #include "sysfs.h"
 
 #define PCI_DEVICES_MAX_BYTES (4 * MIB)
@@ -16,89 +16,6 @@
 /* Six base address registers and the expansion ROM; what follows in "resource" are the windows of bridges and the
  * like (drivers/pci/pci-sysfs.c, resource_show). */
 #define BARS_MAX 7
-
-typedef struct PciDevice {
-        unsigned vendor, device, subsystem_vendor, subsystem_device;
-        unsigned class_id;      /* with the programming interface in the lowest byte */
-        unsigned revision;
-        char *driver;           /* NULL: none is bound */
-        char *label;            /* the firmware's name for it; NULL: none */
-} PciDevice;
-
-static void pci_device_done(PciDevice *device) {
-        free(device->driver);
-        free(device->label);
-}
-
-/* An attribute is a hexadecimal number. An old kernel lacks some of the optional ones: they read as 0. */
-static int read_number(int fd, const char *attribute, bool optional, unsigned *ret) {
-        _cleanup_free_ char *line = NULL;
-        uint64_t value;
-        int r;
-
-        r = read_line_at(fd, attribute, &line);
-        if (r == -ENOENT && optional) {
-                *ret = 0;
-                return 0;
-        }
-        if (r < 0)
-                return r;
-        r = parse_u64(line, &value);
-        if (r < 0)
-                return r;
-        if (value > UINT_MAX)
-                return -ERANGE;
-        *ret = (unsigned) value;
-        return 0;
-}
-
-/* fd is the device's folder. */
-static int pci_device_read(int fd, PciDevice *ret) {
-        _cleanup_(pci_device_done) PciDevice device = {};
-        const struct {
-                const char *attribute;
-                bool optional;
-                unsigned *number;
-        } numbers[] = {
-                { "vendor", false, &device.vendor },
-                { "device", false, &device.device },
-                { "class", false, &device.class_id },
-                { "revision", true, &device.revision },
-                { "subsystem_vendor", true, &device.subsystem_vendor },
-                { "subsystem_device", true, &device.subsystem_device },
-        };
-        int r;
-
-        for (size_t i = 0; i < ELEMENTS(numbers); i++) {
-                r = read_number(fd, numbers[i].attribute, numbers[i].optional, numbers[i].number);
-                if (r < 0)
-                        return r;
-        }
-        r = sysfs_link_name_at(fd, "driver", &device.driver);
-        if (r < 0 && r != -ENOENT)
-                return r;
-        if (read_line_at(fd, "label", &device.label) >= 0 && !text_is_clean(device.label, false)) {
-                free(device.label);
-                device.label = strdup("unavailable: not printable");
-                if (!device.label)
-                        return -ENOMEM;
-        }
-        *ret = device;
-        device = (PciDevice) {};
-        return 0;
-}
-
-static int open_device(const char *sys_root, const char *bdf) {
-        _cleanup_free_ char *path = NULL;
-        int fd;
-
-        if (asprintf(&path, "%s/bus/pci/devices/%s", sys_root, bdf) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
 
 static int collect_uname(char **ret) {
         struct utsname uts;
@@ -145,11 +62,10 @@ static int print_modules(FILE *f, int fd, struct kmod_ctx *kmod) {
 
 static int print_device(FILE *f, const char *sys_root, const char *bdf, PciNames *names, struct kmod_ctx *kmod) {
         _cleanup_(pci_device_done) PciDevice device = {};
-        _cleanup_free_ char *class = NULL, *name = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = fd = open_device(sys_root, bdf);
+        r = fd = pci_device_open(sys_root, bdf);
         if (r >= 0)
                 r = pci_device_read(fd, &device);
         if (r == -ENOMEM)
@@ -159,15 +75,9 @@ static int print_device(FILE *f, const char *sys_root, const char *bdf, PciNames
                 return 0;
         }
 
-        r = pci_names_class(names, device.class_id >> 8, &class);
-        if (r >= 0)
-                r = pci_names_device(names, device.vendor, device.device, &name);
+        r = pci_device_print_title(f, &device, names);
         if (r < 0)
                 return r;
-        fprintf(f, " %s: %s", class ?: "?", name ?: "?");
-        if (device.revision > 0)
-                fprintf(f, " (rev %02x)", device.revision);
-        fputc('\n', f);
         if (device.label)
                 fprintf(f, "\tDeviceName: %s\n", device.label);
         if (device.subsystem_vendor > 0 && device.subsystem_vendor != 0xffff) {
@@ -188,39 +98,28 @@ static int print_device(FILE *f, const char *sys_root, const char *bdf, PciNames
         return print_modules(f, fd, kmod);
 }
 
-static int list_devices(const char *sys_root, char ***ret) {
-        _cleanup_free_ char *path = NULL;
-
-        if (asprintf(&path, "%s/bus/pci/devices", sys_root) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        return sysfs_list_at(AT_FDCWD, path, ret);
-}
-
 static int collect_lspci(
                 const char *sys_root, const char *module_dir, PciNames *names, const char *problem, char **ret) {
         _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
         _cleanup_strv_ char **devices = NULL;
         _cleanup_free_ char *text = NULL;
-        bool with_domain = false;
+        bool with_domain;
         size_t bytes = 0;
         FILE *f;
         int r;
 
-        r = list_devices(sys_root, &devices);
+        r = pci_device_list(sys_root, &devices);
         if (r >= 0)
                 r = modules_open(module_dir, &kmod);
         if (r < 0)
                 return r;
-        STRV_FOREACH(bdf, devices)
-                with_domain = with_domain || !startswith(*bdf, "0000:");
+        with_domain = pci_devices_need_domain(devices);
 
         f = open_memstream(&text, &bytes);
         if (!f)
                 return -ENOMEM;
         STRV_FOREACH(bdf, devices) {
-                fputs(with_domain ? *bdf : startswith(*bdf, "0000:"), f);
+                fputs(pci_device_short_name(*bdf, with_domain), f);
                 r = print_device(f, sys_root, *bdf, names, kmod);
                 if (r < 0)
                         break;
@@ -320,7 +219,7 @@ static int describe_device(struct json_object *o, const char *sys_root, const ch
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = fd = open_device(sys_root, bdf);
+        r = fd = pci_device_open(sys_root, bdf);
         if (r >= 0)
                 r = pci_device_read(fd, &device);
         if (r < 0)
@@ -450,13 +349,8 @@ static void write_collected(int dir_fd, const char *name, int collected, const c
                 *result = r;
 }
 
-int metadata_collect(
-                int dir_fd,
-                const char *sys_root,
-                const char *proc_root,
-                const char *module_dir,
-                const Driver *driver) {
-        _cleanup_free_ char *uname_text = NULL, *lspci = NULL, *pci_devices = NULL, *json = NULL, *problem = NULL;
+int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
+        _cleanup_free_ char *uname_text = NULL, *lspci = NULL, *config = NULL, *pci_devices = NULL, *json = NULL, *problem = NULL;
         _cleanup_pci_names_ PciNames *names = NULL;
         int r, result = 0;
 
@@ -465,11 +359,13 @@ int metadata_collect(
                 return r;
         r = collect_uname(&uname_text);
         write_collected(dir_fd, METADATA_UNAME, r, uname_text, &result);
-        r = collect_pci_devices(proc_root, &pci_devices);
+        r = collect_pci_devices(context->proc_root, &pci_devices);
         write_collected(dir_fd, METADATA_PCI_DEVICES, r, pci_devices, &result);
-        r = collect_lspci(sys_root, module_dir, names, problem, &lspci);
+        r = collect_lspci(context->sys_root, context->module_dir, names, problem, &lspci);
         write_collected(dir_fd, METADATA_LSPCI, r, lspci, &result);
-        r = collect_driver(sys_root, driver, names, problem, &json);
+        r = config_space_collect(context->sys_root, context->inspect_socket, names, &config);
+        write_collected(dir_fd, METADATA_LSPCI_XXXX, r, config, &result);
+        r = collect_driver(context->sys_root, driver, names, problem, &json);
         /* It comes from memory, and what it reads has its own members for failure: none is left but memory. */
         if (r < 0)
                 return result < 0 ? result : r;
@@ -499,7 +395,7 @@ int metadata_main_device(
         devices = !driver ? NULL : driver->devices ?: driver->candidates;
         if (!devices)
                 return -ENODEV;
-        fd = open_device(sys_root, devices[0]);
+        fd = pci_device_open(sys_root, devices[0]);
         if (fd < 0)
                 return fd;
         r = pci_device_read(fd, &device);

@@ -5,6 +5,7 @@
  *
  *      uname.txt       one line, as "uname -a" prints it
  *      lspci.txt       as "lspci -nnk" prints it
+ *      lspci-xxxx.txt  as "lspci -nnxxxx" prints it, see config-space.h
  *      pci_devices     /proc/bus/pci/devices as it is, which pcidev_lines() turns into the head of a log
  *      driver.json     the traced driver, the devices bound to it ("bound": true), and behind them those that it could
  *                      drive; ids and addresses are hexadecimal text, "" is what there is not
@@ -14,26 +15,23 @@
  * between still has the first. What cannot be read is written as "unavailable: REASON" (in driver.json as a member
  * "unavailable"), so that a reader can tell it from what is not there. pcidev_lines() refuses such a line.
  *
- * sys_root, proc_root and module_dir as in driver.h. Loading pci.ids takes some 10 ms: not for the bus loop. */
+ * Loading pci.ids takes some 10 ms: not for the bus loop. */
 
+#include "context.h"
 #include "driver.h"
 #include "kernel-log.h"
 #include "util.h"
 
 #define METADATA_UNAME "uname.txt"
 #define METADATA_LSPCI "lspci.txt"
+#define METADATA_LSPCI_XXXX "lspci-xxxx.txt"
 #define METADATA_PCI_DEVICES "pci_devices"
 #define METADATA_DRIVER "driver.json"
 #define METADATA_KERNEL_LOG "kernel.log"
 
-/* Writes the first four files, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
+/* Writes all but the last, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
  * the first file that cannot be written is, after the others were tried. */
-int metadata_collect(
-                int dir_fd,
-                const char *sys_root,
-                const char *proc_root,
-                const char *module_dir,
-                const Driver *driver);
+int metadata_collect(int dir_fd, const Context *context, const Driver *driver);
 
 /* Writes the last one. What cannot be read is no error. */
 int metadata_save_kernel_log(int dir_fd, const KernelLogExcerpt *excerpt);

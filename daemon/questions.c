@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "config-space.h"
 #include "holders-scan.h"
 #include "questions.h"
 
@@ -187,6 +188,24 @@ static int answer_trace_holders(const char *proc_root, const char *sys_root, Ans
         return 0;
 }
 
+static int answer_config_space(const char *proc_root, const char *sys_root, Answer *ret, Error *error) {
+        _cleanup_(answer_done) Answer a = {};
+        FILE *f;
+        int r;
+
+        f = open_memstream(&a.text, &a.bytes);
+        if (!f)
+                return -ENOMEM;
+        r = config_space_read(sys_root, f);
+        if (fclose(f) != 0)
+                r = -ENOMEM;
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot list the PCI devices");
+        *ret = a;
+        a = (Answer) {};
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*answer)(const char *proc_root, const char *sys_root, Answer *ret, Error *error);
@@ -194,6 +213,7 @@ static const struct {
         { QUESTION_KALLSYMS, answer_kallsyms },
         { QUESTION_MODULE_SECTIONS, answer_module_sections },
         { QUESTION_TRACE_HOLDERS, answer_trace_holders },
+        { QUESTION_CONFIG_SPACE, answer_config_space },
 };
 
 static int check_peer(int fd, Error *error) {

@@ -12,13 +12,15 @@
  *   module-sections  "MODULE SECTION ADDRESS" for each section of each module, from /sys/module (CAP_SYSLOG:
  *                    kernel/module/sysfs.c, module_sect_read())
  *   trace-holders    "PID FILE NAME" for each process that holds a file of the main ring buffer open, from /proc
- *                    (CAP_SYS_PTRACE: fs/proc/fd.c, proc_fd_permission(); see holders-scan.h) */
+ *                    (CAP_SYS_PTRACE: fs/proc/fd.c, proc_fd_permission(); see holders-scan.h)
+ *   config-space     the configuration space of all PCI devices (CAP_SYS_ADMIN; see config-space.h) */
 
 #include "error.h"
 
 #define QUESTION_KALLSYMS "kallsyms"
 #define QUESTION_MODULE_SECTIONS "module-sections"
 #define QUESTION_TRACE_HOLDERS "trace-holders"
+#define QUESTION_CONFIG_SPACE "config-space"
 #define QUESTION_MAX_BYTES 64
 
 /* Answers the one question of this connection, to root only. An error has been told to the client as well. */

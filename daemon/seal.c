@@ -15,6 +15,7 @@
 #include "describe.h"
 #include "json.h"
 #include "log-writer.h"
+#include "members.h"
 #include "metadata.h"
 #include "names.h"
 #include "pcidev.h"
@@ -376,54 +377,53 @@ static int find_raw_files(const Folders *folders, bool damaged, RawFiles *l) {
         return r;
 }
 
-/* It was saved when the session ended, if anybody was there then. */
-static int read_kernel_log(char **ret, size_t *ret_bytes) {
-        static const char none[] = "unavailable: it was not saved\n";
-        int r;
+/* What the archive begins with: what is said of the session, and then what is known of the machine. */
+static int list_members(const char *description, const char *metadata, const ArchiveHead *machine, ArchiveMember **ret,
+        size_t *ret_n) {
+        ArchiveMember *members = calloc(2 + machine->n_files, sizeof(ArchiveMember));
 
-        r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_KERNEL_LOG, 32 * MIB, ret, ret_bytes);
-        if (r != -ENOENT)
-                return r;
-        *ret = strdup(none);
-        *ret_bytes = strlen(none);
-        return *ret ? 0 : -ENOMEM;
+        if (!members)
+                return -ENOMEM;
+        members[0] = (ArchiveMember) { ARCHIVE_DESCRIPTION_NAME, description, strlen(description) };
+        members[1] = (ArchiveMember) { ARCHIVE_METADATA_NAME, metadata, strlen(metadata) };
+        for (size_t i = 0; i < machine->n_files; i++)
+                members[2 + i] = (ArchiveMember) { machine->files[i].name, machine->files[i].data, machine->files[i].bytes };
+        *ret = members;
+        *ret_n = 2 + machine->n_files;
+        return 0;
 }
 
 static int write_archive(const Folders *folders, unsigned level, struct json_object *session, const TraceTotals *totals,
         uint64_t n_lost, const Gaps *gaps, char *const *segments, char *const *warnings, Progress *progress,
         uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
-        _cleanup_free_ char *uname = NULL, *lspci = NULL, *kernel_log = NULL, *metadata = NULL, *description = NULL;
+        _cleanup_close_ int metadata_fd = open_folder(SESSION_METADATA_DIR);
+        _cleanup_free_ char *metadata = NULL, *description = NULL;
+        _cleanup_archive_head_ ArchiveHead machine = {};
+        _cleanup_free_ ArchiveMember *members = NULL;
         _cleanup_(raw_files_done) RawFiles raw = {};
-        size_t uname_bytes, lspci_bytes, kernel_log_bytes;
+        const char *uname = "";
+        size_t n_members = 0;
         int r;
 
         r = merge_warnings(session, warnings);
         if (r >= 0)
-                r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_UNAME, 64 * KIB, &uname, &uname_bytes);
+                r = metadata_fd < 0 ? metadata_fd : members_load(metadata_fd, &machine);
         if (r >= 0)
-                r = read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_LSPCI, 16 * MIB, &lspci, &lspci_bytes);
-        if (r >= 0)
-                r = read_kernel_log(&kernel_log, &kernel_log_bytes);
+                uname = archive_head_find(&machine, METADATA_UNAME)->data;
         if (r >= 0)
                 r = summary_metadata(session, totals, n_lost, gaps, uname, &metadata);
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
                 r = find_raw_files(folders, totals->n_damaged_segments > 0, &raw);
+        if (r >= 0)
+                r = list_members(description, metadata, &machine, &members, &n_members);
         if (r < 0)
                 return r;
-
-        const ArchiveMember members[] = {
-                { ARCHIVE_DESCRIPTION_NAME, description, strlen(description) },
-                { ARCHIVE_METADATA_NAME, metadata, strlen(metadata) },
-                { "uname.txt", uname, uname_bytes },
-                { "lspci.txt", lspci, lspci_bytes },
-                { METADATA_KERNEL_LOG, kernel_log, kernel_log_bytes },
-        };
         return archive_write(folders->dir_fd, SESSION_ARCHIVE,
                         &(ArchiveRequest) {
                                 .members = members,
-                                .n_members = ELEMENTS(members),
+                                .n_members = n_members,
                                 .log_fd = folders->log_fd,
                                 .segments = segments,
                                 .files = raw.files,

@@ -48,8 +48,7 @@ static int report_driver(FILE *out, const StepRequest *q, const Driver *driver, 
 
         r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
         if (r >= 0)
-                r = metadata_collect(metadata_fd, q->context->sys_root, q->context->proc_root, q->context->module_dir,
-                                driver);
+                r = metadata_collect(metadata_fd, q->context, driver);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot save the description of the machine");
         if (driver)

@@ -17,6 +17,8 @@ static const char hidden[] = "0000000000000000 A fixed\n0000000000000000 T _text
 static const char sections[] = "another .text 0xffffffffc0100000\ndriver .data 0xffffffffc0002000\n"
                                "driver .text 0xffffffffc0000000\n";
 
+static const char config[] = "0000:00:02.0 8680d310\n0000:00:1f.3 - No such file or directory\n";
+
 static void make_dirs(const char *const *paths, size_t n) {
         for (size_t i = 0; i < n; i++)
                 cr_assert_eq(mkdirat(test_dir(), paths[i], 0700), 0, "%s: %m", paths[i]);
@@ -27,6 +29,8 @@ static void init(void) {
         static const char *const paths[] = {
                 "proc", "proc/sys", "proc/sys/kernel", "sys", "sys/module", "sys/module/builtin", "sys/module/driver",
                 "sys/module/driver/sections", "sys/module/another", "sys/module/another/sections", "raw",
+                "sys/bus", "sys/bus/pci", "sys/bus/pci/devices", "sys/bus/pci/devices/0000:00:02.0",
+                "sys/bus/pci/devices/0000:00:1f.3",
         };
 
         (void) test_dir();
@@ -40,6 +44,7 @@ static void init(void) {
         /* Whoever names a section like this does not get to write lines. */
         test_file("sys/module/driver/sections/a\nb", "0xffffffffc0003000\n", 19);
         test_file("sys/module/another/sections/.text", "0xffffffffc0100000\n", 19);
+        test_file("sys/bus/pci/devices/0000:00:02.0/config", "\x86\x80\xd3\x10", 4);
         (void) signal(SIGPIPE, SIG_IGN);
 }
 
@@ -90,7 +95,10 @@ Test(inspect, known_questions) {
         assert_answer("kallsyms\n", 0, expected);
         (void) snprintf(expected, sizeof expected, "ok %zu\n%s", strlen(sections), sections);
         assert_answer("module-sections\n", 0, expected);
+        (void) snprintf(expected, sizeof expected, "ok %zu\n%s", strlen(config), config);
+        assert_answer("config-space\n", 0, expected);
         /* What follows a question is not looked at. */
+        (void) snprintf(expected, sizeof expected, "ok %zu\n%s", strlen(sections), sections);
         assert_answer("module-sections\nkallsyms\n", 0, expected);
 }
 

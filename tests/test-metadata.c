@@ -52,12 +52,20 @@ static FakeTree machine(void) {
         return tree;
 }
 
+static int collect_into(int dir_fd, const FakeTree *tree, const Driver *driver) {
+        return metadata_collect(dir_fd, &(Context) {
+                        .sys_root = tree->sys,
+                        .proc_root = tree->proc,
+                        .module_dir = tree->modules,
+                }, driver);
+}
+
 static int collect(const FakeTree *tree, const Driver *driver) {
         fake_file(tree, "out/placeholder", "");
         _cleanup_close_ int dir_fd = openat(test_dir(), "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         cr_assert(dir_fd >= 0);
-        return metadata_collect(dir_fd, tree->sys, tree->proc, tree->modules, driver);
+        return collect_into(dir_fd, tree, driver);
 }
 
 static struct json_object *read_json(const FakeTree *tree) {
@@ -290,7 +298,7 @@ Test(metadata, write_failure) {
         cr_assert_eq(collect(&tree, &e1000e), -EISDIR);
         o = read_json(&tree);
         assert_member(o, "name", "e1000e");
-        cr_assert_eq(metadata_collect(-EBADF, tree.sys, tree.proc, tree.modules, NULL), -EBADF);
+        cr_assert_eq(collect_into(-EBADF, &tree, NULL), -EBADF);
 }
 
 Test(metadata, main_device) {
