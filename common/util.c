@@ -290,6 +290,18 @@ int write_all(int fd, const void *data, size_t bytes) {
         return 0;
 }
 
+int append_all(int fd, const void *data, size_t bytes) {
+        struct stat st;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        r = write_all(fd, data, bytes);
+        if (r < 0 && ftruncate(fd, st.st_size) < 0)
+                return -errno;
+        return r;
+}
+
 static int write_whole_file(int dir_fd, const char *name, const void *data, size_t bytes, bool durable) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[NAME_MAX + 1];

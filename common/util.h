@@ -155,6 +155,14 @@ int write_control_at(int dir_fd, const char *path, const char *value);
 /* Writes all of a buffer, going on after short writes. */
 int write_all(int fd, const void *data, size_t bytes);
 
+/* Appends all of a buffer to a file, or nothing: what a full disk has taken of it is cut off again. */
+int append_all(int fd, const void *data, size_t bytes);
+
+/* The file system, or what a quota leaves of it, is full. */
+static inline bool errno_is_no_space(int r) {
+        return r == -ENOSPC || r == -EDQUOT;
+}
+
 /* Replaces a file as a whole: temporary name, fsync, rename, fsync of the folder. Mode 0600. */
 int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes);
 /* The same without waiting for the disk: whole for every reader, but after a power cut it may be the one before. */

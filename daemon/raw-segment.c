@@ -26,12 +26,13 @@ static void drop_tail(RawSegment *s) {
         s->tail = NULL;
 }
 
-static int open_number(RawSegment *s, int flags) {
+static int open_number(const RawSegment *s, unsigned number, int flags) {
         char name[32];
+        int fd;
 
-        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number);
-        s->fd = openat(s->raw_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
-        return s->fd < 0 ? -errno : 0;
+        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
+        fd = openat(s->raw_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+        return fd < 0 ? -errno : fd;
 }
 
 /* The number of the last segment, and what those before it hold, some of which may be compressed by now. */
@@ -88,27 +89,29 @@ static int skip_empty_tail(RawSegment *s, int pipe_fd) {
 /* The counts that were noted last: the kernel's go on from there. */
 static int load_loss(RawSegment *s) {
         _cleanup_free_ char *text = NULL;
-        const char *line;
+        const char *line, *end;
         char name[32];
+        size_t bytes;
         int r;
 
         (void) snprintf(name, sizeof name, "cpu%u.loss", s->cpu);
         s->loss_fd = openat(s->raw_fd, name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (s->loss_fd < 0)
                 return -errno;
-        r = read_file_at(s->raw_fd, name, 64 * MIB, &text, NULL);
+        r = read_file_at(s->raw_fd, name, 64 * MIB, &text, &bytes);
         if (r < 0)
                 return r;
-        for (line = text; *line; line = strchr(line, '\n') + 1) {
+        for (line = text; (end = strchr(line, '\n')); line = end + 1) {
                 uint64_t n_overrun, n_dropped;
 
-                if (!strchr(line, '\n'))
-                        break;
                 if (sscanf(line, "%*u %*u %" SCNu64 " %" SCNu64, &n_overrun, &n_dropped) == 2) {
                         s->n_overrun = n_overrun;
                         s->n_dropped = n_dropped;
                 }
         }
+        /* Half a line, of a drain that was cut short: the next one would become a part of it. */
+        if (line != text + bytes && ftruncate(s->loss_fd, line - text) < 0)
+                return -errno;
         return 0;
 }
 
@@ -129,7 +132,7 @@ int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, uint64_t s
         };
         r = find_last(s, &found);
         if (r >= 0)
-                r = open_number(s, found ? 0 : O_CREAT | O_EXCL);
+                r = s->fd = open_number(s, s->number, found ? 0 : O_CREAT | O_EXCL);
         if (r >= 0)
                 r = skip_empty_tail(s, pipe_fd);
         if (r >= 0)
@@ -150,27 +153,30 @@ RawSegment *raw_segment_free(RawSegment *s) {
         return NULL;
 }
 
-static int close_segment(RawSegment *s) {
+/* The unused tail: zeros are legal at the end, but nobody has to wonder about them. */
+static int cut_tail(RawSegment *s) {
         drop_tail(s);
-        /* The unused tail: zeros are legal at the end, but nobody has to wonder about them. */
-        if (ftruncate(s->fd, (off_t) s->end_bytes) < 0)
-                return -errno;
-        s->fd = safe_close(s->fd);
-        return 0;
+        return ftruncate(s->fd, (off_t) s->end_bytes) < 0 ? -errno : 0;
 }
 
+/* The next one is there before this one is left: where there is no room for it, this one goes on. */
 static int rotate_if_full(RawSegment *s) {
-        int r;
+        int r, fd;
 
         if (s->end_bytes < s->segment_bytes)
                 return 0;
-        r = close_segment(s);
+        r = cut_tail(s);
         if (r < 0)
                 return r;
+        fd = open_number(s, s->number + 1, O_CREAT | O_EXCL);
+        if (fd < 0)
+                return errno_is_no_space(fd) ? 0 : fd;
+        safe_close(s->fd);
+        s->fd = fd;
         s->before_bytes += s->end_bytes;
         s->end_bytes = 0;
         s->number++;
-        return open_number(s, O_CREAT | O_EXCL);
+        return 0;
 }
 
 int raw_segment_take_pipe(RawSegment *s, int pipe_fd) {
@@ -251,7 +257,7 @@ int raw_segment_note_loss(RawSegment *s, uint64_t n_overrun, uint64_t n_dropped)
         if (n_overrun == s->n_overrun && n_dropped == s->n_dropped)
                 return 0;
         l = snprintf(line, sizeof line, "%u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s->number, s->end_bytes, n_overrun, n_dropped);
-        r = write_all(s->loss_fd, line, (size_t) l);
+        r = append_all(s->loss_fd, line, (size_t) l);
         if (r < 0)
                 return r;
         s->n_overrun = n_overrun;
@@ -260,7 +266,7 @@ int raw_segment_note_loss(RawSegment *s, uint64_t n_overrun, uint64_t n_dropped)
 }
 
 int raw_segment_finish(RawSegment *s) {
-        return close_segment(s);
+        return cut_tail(s);
 }
 
 uint64_t raw_segment_total_bytes(const RawSegment *s) {

@@ -84,7 +84,7 @@ static int note_open(TextSource *t) {
                 fprintf(f, "%u 0 %u read %" PRIu64 "\n", t->number, t->request->pipes[i].cpu, t->stats[i].n_read);
         if (fclose(f) != 0)
                 return -ENOMEM;
-        return write_all(t->loss_fd, text, bytes);
+        return append_all(t->loss_fd, text, bytes);
 }
 
 static int note_dropped(TextSource *t, uint64_t offset, size_t i, uint64_t n_dropped) {
@@ -96,7 +96,7 @@ static int note_dropped(TextSource *t, uint64_t offset, size_t i, uint64_t n_dro
         l = snprintf(line, sizeof line, "%u %" PRIu64 " %u dropped %" PRIu64 "\n", t->number, offset,
                         t->request->pipes[i].cpu, n_dropped);
         t->n_noted[i] = n_dropped;
-        return write_all(t->loss_fd, line, (size_t) l);
+        return append_all(t->loss_fd, line, (size_t) l);
 }
 
 static int note_pending(TextSource *t, uint64_t offset) {

@@ -43,7 +43,7 @@ int undo_add(int runtime_fd, const char *boot_id, UndoKind kind, const char *nam
         fd = openat(runtime_fd, UNDO_FILE, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, line, strlen(line));
+        r = append_all(fd, line, strlen(line));
         if (r < 0)
                 return r;
         return fsync(fd) < 0 ? -errno : 0;
