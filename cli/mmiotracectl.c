@@ -43,6 +43,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "  protect ID [yes|no]      Let nothing remove a session, or let it again\n"
               "  remove ID…               Remove sessions with all their files\n"
               "  seal ID                  Make the archive of a session, where that had failed\n"
+              "  config                   Show the settings, and the line that each is from\n"
               "  help                     Show this\n"
               "\n"
               "Options of start, run and check:\n"
@@ -158,6 +159,7 @@ static const Verb verbs[] = {
         { "protect", 1, 2, "an ID, and yes or no", .asks = true, .run = verb_protect },
         { "remove", 1, INT_MAX, "one ID or several", .asks = true, .run = verb_remove },
         { "seal", 1, 1, "one ID", .asks = true, .run = verb_seal },
+        { "config", 0, 0, NULL, .run = verb_config },
         { "help", 0, 0, NULL, .without_bus = true, .run = verb_help },
 };
 

@@ -29,6 +29,7 @@ int verb_recover(Client *c, int argc, char *argv[]);
 int verb_remove(Client *c, int argc, char *argv[]);
 int verb_seal(Client *c, int argc, char *argv[]);
 int verb_protect(Client *c, int argc, char *argv[]);
+int verb_config(Client *c, int argc, char *argv[]);
 
 /* Ends the verb unless the texts for it are text. Returns EXIT_SUCCESS or the exit status. */
 int start_check(const Client *c);

@@ -17,14 +17,17 @@ typedef struct Reader {
         const char *path;
         unsigned line;
         bool cut;               /* the line is longer than inih takes */
-        Config config;
+        Config *config;
+        int r;
 } Reader;
 
-/* Debian builds inih without line numbers for the handler: so they are counted where lines are read. */
+/* Debian builds inih without line numbers for the handler: so they are counted where lines are read. What is left of a
+ * line that was cut comes as the next one. */
 static char *read_counted(char *buf, int size, void *stream) {
         Reader *r = stream;
 
-        r->line++;
+        if (!r->cut)
+                r->line++;
         if (!fgets(buf, size, r->file))
                 return NULL;
         r->cut = !strchr(buf, '\n') && strlen(buf) == (size_t) size - 1;
@@ -34,6 +37,14 @@ static char *read_counted(char *buf, int size, void *stream) {
 static void warn_line(const Reader *r, const char *what, const char *text) {
         (void) sd_journal_send("MESSAGE=%s:%u: %s \"%s\", ignoring", r->path, r->line, what, text, "PRIORITY=4",
                         "CONFIG_FILE=%s", r->path, "CONFIG_LINE=%u", r->line, NULL);
+}
+
+/* What that line has set. */
+static void note(Reader *r, const char *section, const char *key, const char *value) {
+        const Setting setting = { (char *) section, (char *) key, (char *) value, (char *) r->path, r->line };
+
+        if (r->r >= 0)
+                r->r = settings_add(&r->config->settings, &setting);
 }
 
 static int parse_buffer_size(const char *value, Config *c) {
@@ -125,29 +136,37 @@ static int parse_retry_max(const char *value, Config *c) {
         return parse_pause(value, &c->retry_max_usec);
 }
 
+static int parse_share(const char *value, StorageSize *ret) {
+        if (!isempty(value))
+                return storage_size_parse(value, ret);
+        *ret = (StorageSize) {};
+        return 0;
+}
+
 static int parse_max_use(const char *value, Config *c) {
-        return storage_size_parse(value, &c->storage.max_use);
+        return parse_share(value, &c->storage.max_use);
 }
 
 static int parse_keep_free(const char *value, Config *c) {
-        return storage_size_parse(value, &c->storage.keep_free);
+        return parse_share(value, &c->storage.keep_free);
 }
 
 static const struct {
         const char *section, *key;
         int (*parse)(const char *value, Config *config);
+        const char *otherwise;  /* as one would write it; "": it depends on the disk */
 } keys[] = {
-        { "Capture", "BufferSize", parse_buffer_size },
-        { "Capture", "Source", parse_source },
-        { "Capture", "SyncBytes", parse_sync_bytes },
-        { "Capture", "SyncIntervalSec", parse_sync_interval },
-        { "Seal", "FastLevel", parse_fast_level },
-        { "Seal", "Level", parse_level },
-        { "Submit", "Attempts", parse_attempts },
-        { "Submit", "RetrySec", parse_retry },
-        { "Submit", "RetryMaxSec", parse_retry_max },
-        { "Storage", "KeepFree", parse_keep_free },
-        { "Storage", "MaxUse", parse_max_use },
+        { "Capture", "BufferSize", parse_buffer_size, "auto" },
+        { "Capture", "Source", parse_source, "auto" },
+        { "Capture", "SyncBytes", parse_sync_bytes, "4M" },
+        { "Capture", "SyncIntervalSec", parse_sync_interval, "1s" },
+        { "Storage", "KeepFree", parse_keep_free, "" },
+        { "Storage", "MaxUse", parse_max_use, "" },
+        { "Seal", "FastLevel", parse_fast_level, "0" },
+        { "Seal", "Level", parse_level, "6" },
+        { "Submit", "Attempts", parse_attempts, "10" },
+        { "Submit", "RetrySec", parse_retry, "30s" },
+        { "Submit", "RetryMaxSec", parse_retry_max, "1h" },
 };
 
 static bool name_is_valid(const char *name) {
@@ -172,8 +191,9 @@ static Target *get_target(Config *c, const char *name) {
         return c->targets[c->n_targets++] = TAKE_PTR(t);
 }
 
-static void on_target_key(Reader *r, const char *target_name, const char *name, const char *value) {
-        Target *t = get_target(&r->config, target_name);
+static void on_target_key(Reader *r, const char *section, const char *target_name, const char *name, const char *value) {
+        _cleanup_free_ char *shown = NULL;
+        Target *t = get_target(r->config, target_name);
         int k;
 
         if (!t) {
@@ -189,22 +209,39 @@ static void on_target_key(Reader *r, const char *target_name, const char *name, 
                 warn_line(r, "bad value of", name);
         else if (r->cut)
                 warn_line(r, "line too long for", name);
+        if (t->broken)
+                return;
+        if (isempty(value) || !target_key_is_list(name))
+                settings_remove(&r->config->settings, section, name);
+        if (isempty(value))
+                return;
+        k = target_show(name, value, &shown);
+        if (k < 0)
+                r->r = k;
+        else
+                note(r, section, name, shown);
 }
 
 /* Only what is whole is used: half a target could send to where nobody is meant to read. */
-static void drop_broken_targets(const char *path, Config *c) {
+static void drop_broken_targets(Config *c) {
         size_t n = 0;
 
         for (size_t i = 0; i < c->n_targets; i++) {
                 _cleanup_error_ Error error = {};
+                Target *t = c->targets[i];
+                char section[sizeof "Target " + TARGET_NAME_MAX];
+                const Setting *first;
 
-                if (target_check(c->targets[i], &error) >= 0) {
-                        c->targets[n++] = c->targets[i];
+                if (target_check(t, &error) >= 0) {
+                        c->targets[n++] = t;
                         continue;
                 }
-                (void) sd_journal_send("MESSAGE=%s: target \"%s\" is not used: %s", path, c->targets[i]->name,
-                                strempty(error.text), "PRIORITY=4", "CONFIG_FILE=%s", path, NULL);
-                target_free(c->targets[i]);
+                (void) snprintf(section, sizeof section, "Target %s", t->name);
+                first = settings_find(&c->settings, section, NULL);
+                (void) sd_journal_send("MESSAGE=%s%starget \"%s\" is not used: %s", first ? first->file : "", first ? ": " : "",
+                                t->name, strempty(error.text), "PRIORITY=4", NULL);
+                settings_remove(&c->settings, section, NULL);
+                target_free(t);
         }
         c->n_targets = n;
 }
@@ -214,33 +251,79 @@ static int on_key(void *user, const char *section, const char *name, const char 
         Reader *r = user;
 
         if (target) {
-                on_target_key(r, target, name, value);
+                on_target_key(r, section, target, name, value);
                 return 1;
         }
         for (size_t i = 0; i < ELEMENTS(keys); i++) {
                 if (!streq(section, keys[i].section) || !streq(name, keys[i].key))
                         continue;
-                if (keys[i].parse(value, &r->config) < 0)
+                if (keys[i].parse(isempty(value) ? keys[i].otherwise : value, r->config) < 0) {
                         warn_line(r, "bad value", value);
+                        return 1;
+                }
+                settings_remove(&r->config->settings, section, name);
+                if (!isempty(value))
+                        note(r, section, name, value);
                 return 1;
         }
         warn_line(r, "unknown key", name);
         return 1;
 }
 
-int config_load(const char *path, Config *ret) {
+static int read_file(const char *path, Config *c, Error *error) {
         _cleanup_fclose_ FILE *file = NULL;
-        Reader r = { .path = path, .config = CONFIG_DEFAULT };
+        Reader reader = { .path = path, .config = c };
+        int r, line;
 
-        file = r.file = fopen(path, "re");
-        if (!file && errno != ENOENT)
-                return -errno;
+        r = config_open(path, &file, error);
+        if (r < 0 || !file)
+                return r;
+        reader.file = file;
         /* A positive result is the first line that is no line of such a file; what can be read is kept. */
-        if (file && ini_parse_stream(read_counted, &r, on_key, &r) > 0)
-                (void) sd_journal_send("MESSAGE=%s: has lines that are neither sections nor KEY=VALUE, ignoring those", path,
-                                "PRIORITY=4", "CONFIG_FILE=%s", path, NULL);
-        drop_broken_targets(path, &r.config);
-        *ret = r.config;
+        line = ini_parse_stream(read_counted, &reader, on_key, &reader);
+        if (ferror(file))
+                return error_set_errno(error, ERROR_FAILED, -EIO, "Cannot read %s", path);
+        if (line > 0)
+                (void) sd_journal_send("MESSAGE=%s:%i: neither a section nor KEY=VALUE, ignoring, with more such lines if there are any",
+                                path, line, "PRIORITY=4", "CONFIG_FILE=%s", path, "CONFIG_LINE=%i", line, NULL);
+        return reader.r;
+}
+
+int config_load(const ConfigPlaces *places, Config *ret, Error *error) {
+        _cleanup_config_ Config c = CONFIG_DEFAULT;
+        _cleanup_strv_ char **dropins = NULL;
+        int r;
+
+        r = config_dropins(places, &dropins, error);
+        if (r >= 0)
+                r = read_file(places->file, &c, error);
+        STRV_FOREACH(path, dropins)
+                if (r >= 0)
+                        r = read_file(*path, &c, error);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot read the configuration");
+        drop_broken_targets(&c);
+        *ret = c;
+        c = (Config) {};
+        return 0;
+}
+
+int config_list(const Config *c, SettingList *ret) {
+        _cleanup_settings_ SettingList l = {};
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTS(keys) && r >= 0; i++) {
+                const Setting otherwise = { (char *) keys[i].section, (char *) keys[i].key, (char *) keys[i].otherwise, NULL, 0 };
+
+                r = settings_add(&l, settings_find(&c->settings, keys[i].section, keys[i].key) ?: &otherwise);
+        }
+        for (size_t i = 0; i < c->settings.n_items && r >= 0; i++)
+                if (startswith(c->settings.items[i].section, "Target "))
+                        r = settings_add(&l, c->settings.items + i);
+        if (r < 0)
+                return r;
+        *ret = l;
+        l = (SettingList) {};
         return 0;
 }
 
@@ -250,6 +333,7 @@ void config_done(Config *c) {
         free(c->targets);
         c->targets = NULL;
         c->n_targets = 0;
+        settings_done(&c->settings);
 }
 
 const Target *config_find_target(const Config *c, const char *name) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The settings of mmiotraced.conf. */
+/* The settings of mmiotraced.conf and its drop-ins. */
 
+#include "config-files.h"
+#include "settings.h"
 #include "storage.h"
 #include "targets.h"
 
@@ -22,9 +24,10 @@ typedef struct Config {
         unsigned fast_level;    /* [Seal] FastLevel=, where space is short while capturing */
         unsigned n_attempts;    /* [Submit] Attempts= */
         uint64_t retry_usec, retry_max_usec;    /* [Submit] RetrySec=, RetryMaxSec= */
-        Target **targets;       /* [Target NAME], in the order of the file */
+        Target **targets;       /* [Target NAME], in the order of the files */
         size_t n_targets;
         StorageSettings storage;
+        SettingList settings;   /* what is not at its default, and why */
 } Config;
 
 #define CONFIG_DEFAULT ((Config) {              \
@@ -36,11 +39,15 @@ typedef struct Config {
         .retry_max_usec = 3600 * USEC_PER_SEC,  \
 })
 
-/* Reads the file over the defaults; one that is not there is fine. What it does not understand it says in the journal,
- * with file and line, and leaves at the default: a bad line must not keep a machine from being restored. */
-int config_load(const char *path, Config *ret);
+/* Reads the files over the defaults; those that are not there are fine. What it does not understand it says in the
+ * journal, with file and line, and leaves as it was: a bad line must not keep a machine from being restored. A file that
+ * cannot be read at all is an error, and nothing of any counts: without it, what is meant is not known. */
+int config_load(const ConfigPlaces *places, Config *ret, Error *error);
 void config_done(Config *config);
 #define _cleanup_config_ _cleanup_(config_done)
+
+/* Every setting there is with its value: first the keys that are always there, then those of the targets. */
+int config_list(const Config *config, SettingList *ret);
 
 /* NULL: there is none of that name. */
 const Target *config_find_target(const Config *config, const char *name);

@@ -16,5 +16,6 @@ typedef struct Context {
         const char *seal_program;
         const char *upload_socket;      /* of the upload unit */
         const char *inspect_socket;     /* of the reader unit; NULL: there is none */
+        ConfigPlaces config_places;
         Config config;
 } Context;

@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
+#include "config-bus.h"
 #include "daemon.h"
 #include "manager-bus.h"
 #include "names.h"
@@ -42,6 +43,17 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        _cleanup_error_ Error error = {};
+        int r;
+
+        r = config_reload(((Daemon *) userdata)->manager, &error);
+        if (r < 0)
+                (void) sd_journal_send("MESSAGE=The configuration stays as it was: %s", error.text ?: strerrordesc_np(-r), "PRIORITY=3",
+                                NULL);
+        return 0;
+}
+
 /* Whatever ended this process from now on would leave the machine on one CPU: so the session ends while somebody can end
  * it. */
 static void on_program_gone(void *userdata) {
@@ -62,6 +74,7 @@ static int setup_event(sd_event **ret) {
         sigemptyset(&mask);
         sigaddset(&mask, SIGTERM);
         sigaddset(&mask, SIGINT);
+        sigaddset(&mask, SIGHUP);
         sigaddset(&mask, SIGCHLD);
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return -errno;
@@ -76,7 +89,7 @@ static int setup_event(sd_event **ret) {
         return 0;
 }
 
-int daemon_run(const Context *context) {
+int daemon_run(Context *context) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
         _cleanup_(manager_freep) Manager *manager = NULL;
@@ -106,6 +119,8 @@ int daemon_run(const Context *context) {
         r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, &d);
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_signal, &d);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, &d);
         if (r < 0)
                 return log_errno(r, "Cannot watch for signals");
         r = program_watch_new(event, on_program_gone, manager, &watch);

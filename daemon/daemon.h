@@ -7,4 +7,4 @@
 #include "context.h"
 
 /* Returns when the daemon is to end: 0, or a negative errno, which was logged. */
-int daemon_run(const Context *context);
+int daemon_run(Context *context);

@@ -7,6 +7,7 @@
 #include "bound-bus.h"
 #include "caller-bus.h"
 #include "check-bus.h"
+#include "config-bus.h"
 #include "job-bus.h"
 #include "manager-bus.h"
 #include "names.h"
@@ -235,6 +236,10 @@ static void on_job_removed(Job *job, const char *result, const char *detail, voi
         emit_manager_changed(bus);
 }
 
+static void on_config_changed(void *userdata) {
+        (void) sd_bus_emit_properties_changed(((Bus *) userdata)->connection, BUS_PATH, BUS_INTERFACE_MANAGER, "Targets", NULL);
+}
+
 static int on_load_module(Session *s, const char *module, void *userdata) {
         return unit_bus_load(((Bus *) userdata)->connection, s, module);
 }
@@ -420,7 +425,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("ActiveSession", "o", property_active_session, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Armed", "s", boot_bus_property_armed, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DiskUsage", "t", property_disk_usage, 0, 0),
-        SD_BUS_PROPERTY("Targets", "a(sss)", submission_bus_targets, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Targets", "a(sss)", submission_bus_targets, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a(ssss)", findings), method_check,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", session), method_start,
@@ -436,6 +441,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Arm", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("as", notes), boot_bus_arm,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Disarm", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, boot_bus_disarm,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a(ssssu)", settings), config_bus_get,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, config_bus_reload,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("o", session, "a{sv}", options), SD_BUS_RESULT("o", job),
                         submission_bus_submit, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -479,6 +488,7 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
                 .job_changed = on_job_changed,
                 .job_removed = on_job_removed,
                 .load_module = on_load_module,
+                .config_changed = on_config_changed,
                 .userdata = bus,
         };
         *ret = TAKE_PTR(bus);

@@ -43,6 +43,9 @@ static void on_job(Job *job, void *userdata) {
 static void on_job_removed(Job *job, const char *result, const char *detail, void *userdata) {
 }
 
+static void on_config_changed(void *userdata) {
+}
+
 static int on_load_module(Session *session, const char *module, void *userdata) {
         return -EOPNOTSUPP;
 }
@@ -59,9 +62,10 @@ static const ManagerHooks nobody = {
         .job_changed = on_job,
         .job_removed = on_job_removed,
         .load_module = on_load_module,
+        .config_changed = on_config_changed,
 };
 
-int manager_new(const Context *context, sd_event *event, Manager **ret) {
+int manager_new(Context *context, sd_event *event, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_close_ int state_fd = -EBADF;
         int r;
@@ -108,6 +112,7 @@ Manager *manager_free(Manager *m) {
         next_boot_done(&m->arm.boot);
         strv_free(m->arm.notes);
         free(m->armed);
+        config_done(&m->next_config);
         fd_store_done(&m->fd_store);
         safe_close(m->sessions_fd);
         safe_close(m->runtime_fd);
@@ -178,6 +183,7 @@ void manager_release_active(Manager *m, Session *s) {
         if (m->active != s)
                 return;
         m->active = NULL;
+        manager_take_config(m);
         submissions_go_on(m);
 }
 

@@ -27,6 +27,7 @@ typedef struct ManagerHooks {
         void (*job_removed)(Job *job, const char *result, const char *detail, void *userdata);
         /* Has the module loaded by the service manager; session_load_done() tells how it went. */
         int (*load_module)(Session *session, const char *module, void *userdata);
+        void (*config_changed)(void *userdata); /* other settings count now */
         void *userdata;
 } ManagerHooks;
 
@@ -42,7 +43,7 @@ typedef struct Arm {
 } Arm;
 
 struct Manager {
-        const Context *context;
+        Context *context;
         sd_event *event;
         ManagerHooks hooks;
         char *boot_id;
@@ -61,6 +62,8 @@ struct Manager {
         char *armed;            /* the driver that a session at the next boot is for; NULL: none is armed */
         Arm arm;                /* while one is being armed */
         Leftovers leftovers;
+        Config next_config;     /* read again during a session, after which it counts */
+        bool has_next_config;
         FdStore fd_store;       /* what the daemon before had parked and nobody has taken yet */
         enum {
                 QUIT_NOT,
@@ -69,7 +72,7 @@ struct Manager {
         } quitting;
 };
 
-int manager_new(const Context *context, sd_event *event, Manager **ret);
+int manager_new(Context *context, sd_event *event, Manager **ret);
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager *, manager_free)
 
@@ -110,5 +113,11 @@ void manager_check_quit(Manager *manager);
 
 /* A removal has made room: what could not be sealed for want of it is tried again. */
 void manager_room_made(Manager *manager);
+
+/* Reads the configuration again. What cannot be read leaves the one that there is. It counts at once, or as soon as no session
+ * is active. */
+int manager_reload(Manager *manager, Error *error);
+/* Used when a session has ended: it counts now. */
+void manager_take_config(Manager *manager);
 
 uint64_t manager_disk_usage_bytes(const Manager *manager);

@@ -41,6 +41,9 @@ int main(int argc, char *argv[]) {
                 { "if-stopped", no_argument, NULL, 's' },
                 {},
         };
+        static const char *const dropin_dirs[] = {
+                CONFIG_FILE ".d", "/run/mmiotraced/mmiotraced.conf.d", VENDOR_CONFIG_FILE ".d", NULL,
+        };
         Context context = {
                 .sys_root = "/sys",
                 .proc_root = "/proc",
@@ -52,8 +55,10 @@ int main(int argc, char *argv[]) {
                 .seal_program = SEAL_PROGRAM,
                 .upload_socket = UPLOAD_SOCKET,
                 .inspect_socket = INSPECT_SOCKET,
+                .config_places = { CONFIG_FILE, dropin_dirs },
                 .config = CONFIG_DEFAULT,
         };
+        _cleanup_error_ Error error = {};
         bool boot = false, recover = false, if_stopped = false;
         int c, r;
 
@@ -82,10 +87,10 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         umask(0077);
-        r = config_load(CONFIG_FILE, &context.config);
+        r = config_load(&context.config_places, &context.config, &error);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot read " CONFIG_FILE ", using the defaults: %s", strerrordesc_np(-r),
-                                "PRIORITY=4", NULL);
+                (void) sd_journal_send("MESSAGE=Every setting is at its default: %s", error.text ?: strerrordesc_np(-r), "PRIORITY=3",
+                                NULL);
         if (recover) {
                 /* systemd takes no descriptors from a process that is not the service's main one. */
                 (void) unsetenv("NOTIFY_SOCKET");

@@ -70,7 +70,7 @@ static bool unit_is_being_stopped(void) {
 }
 
 /* As a daemon does that is told to stop as soon as it has come up. */
-static int end_session(const Context *context) {
+static int end_session(Context *context) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_error_ Error ignored = {};
@@ -99,7 +99,7 @@ static int end_session(const Context *context) {
 
 /* In a process of its own: whatever made the daemon fail may be in wait there, too, and the machine comes back all the
  * same. */
-static void end_session_apart(const Context *context) {
+static void end_session_apart(Context *context) {
         _cleanup_close_ int fd = -EBADF;
         struct pollfd p;
         pid_t pid = fork();
@@ -124,7 +124,7 @@ static void end_session_apart(const Context *context) {
                 say(3, "The session that was cut short could not be ended: the next daemon seals what is on disk.");
 }
 
-int recover_run(const Context *context, bool if_stopped) {
+int recover_run(Context *context, bool if_stopped) {
         _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
         _cleanup_free_ char *boot_id = NULL;
         _cleanup_strv_ char **done = NULL;

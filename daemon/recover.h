@@ -11,4 +11,4 @@
 
 /* Returns 1 if there was something to do, 0 if not, or if a daemon is there, whose work it is. if_stopped: only if this
  * runs for a unit that is being stopped, and not in between two starts of it. Logs what it does, and its errors. */
-int recover_run(const Context *context, bool if_stopped);
+int recover_run(Context *context, bool if_stopped);

@@ -137,6 +137,11 @@ static int set_secret_header(Target *t, const char *value) {
 static int add_header(Target *t, const char *value) {
         const char *colon = strchr(value, ':');
 
+        if (isempty(value)) {
+                strv_free(t->headers);
+                t->headers = NULL;
+                return 0;
+        }
         if (!colon || !is_token(value, (size_t) (colon - value)) || !text_is_clean(value, false))
                 return -EINVAL;
         /* This file may be read by all. */
@@ -174,6 +179,10 @@ static int add_to(Target *t, const char *value) {
 
         if (!copy)
                 return -ENOMEM;
+        if (isempty(value)) {
+                strv_free(t->to);
+                t->to = NULL;
+        }
         while ((address = strsep(&next, ", "))) {
                 if (!*address)
                         continue;
@@ -214,29 +223,30 @@ static int set_timeout(Target *t, const char *value) {
         return 0;
 }
 
-int target_set(Target *t, const char *key, const char *value) {
-        static const struct {
-                const char *key;
-                int (*set)(Target *target, const char *value);
-        } keys[] = {
-                { "URL", set_url },
-                { "Method", set_method },
-                { "User", set_user },
-                { "SecretFile", set_secret_file },
-                { "SecretHeader", set_secret_header },
-                { "CAFile", set_ca_file },
-                { "Header", add_header },
-                { "FileField", set_file_field },
-                { "DescriptionField", set_description_field },
-                { "Region", set_region },
-                { "PartSize", set_part_size },
-                { "From", set_from },
-                { "To", add_to },
-                { "StartTLS", set_start_tls },
-                { "MaxSize", set_max_size },
-                { "TimeoutSec", set_timeout },
-        };
+static const struct {
+        const char *key;
+        int (*set)(Target *target, const char *value);
+        bool is_list;
+} keys[] = {
+        { "URL", set_url },
+        { "Method", set_method },
+        { "User", set_user },
+        { "SecretFile", set_secret_file },
+        { "SecretHeader", set_secret_header },
+        { "CAFile", set_ca_file },
+        { "Header", add_header, true },
+        { "FileField", set_file_field },
+        { "DescriptionField", set_description_field },
+        { "Region", set_region },
+        { "PartSize", set_part_size },
+        { "From", set_from },
+        { "To", add_to, true },
+        { "StartTLS", set_start_tls },
+        { "MaxSize", set_max_size },
+        { "TimeoutSec", set_timeout },
+};
 
+int target_set(Target *t, const char *key, const char *value) {
         int r = -ENOENT;
 
         for (size_t i = 0; i < ELEMENTS(keys); i++)
@@ -244,6 +254,21 @@ int target_set(Target *t, const char *key, const char *value) {
                         r = keys[i].set(t, value);
         t->broken = t->broken || r < 0;
         return r;
+}
+
+bool target_key_is_list(const char *key) {
+        for (size_t i = 0; i < ELEMENTS(keys); i++)
+                if (streq(key, keys[i].key))
+                        return keys[i].is_list;
+        return false;
+}
+
+int target_show(const char *key, const char *value, char **ret) {
+        /* A token often stands in a query, or in a header of its own. */
+        size_t l = streq(key, "URL") ? strcspn(value, "?") : streq(key, "Header") ? strcspn(value, ":") + 1 : strlen(value);
+
+        l = MIN(l, strlen(value));
+        return asprintf(ret, "%.*s%s", (int) l, value, value[l] ? streq(key, "URL") ? "?…" : " …" : "") < 0 ? -ENOMEM : 0;
 }
 
 int target_new_from_url(const char *url, Target **ret, Error *error) {

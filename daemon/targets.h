@@ -50,6 +50,12 @@ int target_new_from_url(const char *url, Target **ret, Error *error);
 /* One key of its section. -ENOENT: there is no such key; -EINVAL: it has no such value. Either breaks the target. */
 int target_set(Target *target, const char *key, const char *value);
 
+/* Each line of that key adds to it; an empty value takes away what the lines before have added. */
+bool target_key_is_list(const char *key);
+
+/* A value as everybody may see it: what could be a secret is left out. */
+int target_show(const char *key, const char *value, char **ret);
+
 /* To be called once all keys are set: settles what depends on others, and says what is missing or does not go together. */
 int target_check(Target *target, Error *error);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "config.h"
 #include "test-util.h"
 
@@ -11,12 +14,12 @@ static Config load(const char *text) {
 
         test_file("mmiotraced.conf", text, strlen(text));
         cr_assert(asprintf(&path, "%s/mmiotraced.conf", test_dir_path) > 0);
-        cr_assert_eq(config_load(path, &config), 0);
+        cr_assert_eq(config_load(&(ConfigPlaces) { .file = path }, &config, NULL), 0);
         return config;
 }
 
 static void assert_config(const char *text, uint64_t buffer_bytes, unsigned seal_level) {
-        const Config config = load(text);
+        _cleanup_config_ Config config = load(text);
 
         cr_assert_eq(config.buffer_bytes, buffer_bytes, "%s", text);
         cr_assert_eq(config.seal_level, seal_level, "%s", text);
@@ -25,7 +28,7 @@ static void assert_config(const char *text, uint64_t buffer_bytes, unsigned seal
 Test(config, defaults) {
         Config config = { .buffer_bytes = 1, .seal_level = 99 };
 
-        cr_assert_eq(config_load("/nonexistent/mmiotraced.conf", &config), 0);
+        cr_assert_eq(config_load(&(ConfigPlaces) { .file = "/nonexistent/mmiotraced.conf" }, &config, NULL), 0);
         cr_assert_eq(config.buffer_bytes, 0);
         cr_assert_eq(config.seal_level, 6);
         assert_config("", 0, 6);
@@ -53,7 +56,7 @@ Test(config, sync) {
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++) {
-                const Config config = load(table[i].text);
+                _cleanup_config_ Config config = load(table[i].text);
 
                 cr_expect_eq(config.sync_usec, table[i].sync_usec, "%s", table[i].text);
                 cr_expect_eq(config.sync_bytes, table[i].sync_bytes, "%s", table[i].text);
@@ -72,7 +75,7 @@ Test(config, fast_level) {
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++) {
-                const Config config = load(table[i].text);
+                _cleanup_config_ Config config = load(table[i].text);
 
                 cr_expect_eq(config.fast_level, table[i].fast_level, "%s", table[i].text);
                 cr_expect_eq(config.seal_level, 6, "%s", table[i].text);
@@ -94,11 +97,12 @@ Test(config, unknown_keys) {
 }
 
 Test(config, storage) {
-        Config config = load("[Storage]\nMaxUse=7G\nKeepFree=5%\n");
+        _cleanup_config_ Config config = load("[Storage]\nMaxUse=7G\nKeepFree=5%\n");
 
         cr_assert(config.storage.max_use.set);
         cr_assert_eq(config.storage.max_use.bytes, 7 * 1024 * MIB);
         cr_assert_eq(config.storage.keep_free.percent, 5);
+        config_done(&config);
         config = load("[Storage]\nMaxUse=\nKeepFree=101%\n[Capture]\nMaxUse=1G\n");
         cr_assert_not(config.storage.max_use.set);
         cr_assert_not(config.storage.keep_free.set);
@@ -162,4 +166,170 @@ Test(config, target_with_long_line) {
 
         cr_assert_eq(config.n_targets, 1);
         cr_assert_str_eq(config.targets[0]->name, "next");
+}
+
+/* Three folders, the strongest first. */
+static Config load_all(void) {
+        static const char *const names[] = { "etc", "run", "vendor" };
+        _cleanup_free_ char *file = NULL;
+        char dirs[ELEMENTS(names)][sizeof test_dir_path + 16];
+        const char *pointers[ELEMENTS(names) + 1] = {};
+        _cleanup_error_ Error error = {};
+        Config config;
+
+        (void) test_dir();
+        cr_assert_gt(asprintf(&file, "%s/mmiotraced.conf", test_dir_path), 0);
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                (void) snprintf(dirs[i], sizeof dirs[i], "%s/%s", test_dir_path, names[i]);
+                pointers[i] = dirs[i];
+        }
+        cr_assert_eq(config_load(&(ConfigPlaces) { file, pointers }, &config, &error), 0, "%s", strempty(error.text));
+        return config;
+}
+
+static void put(const char *name, const char *text) {
+        _cleanup_free_ char *folder = strndup(name, strcspn(name, "/"));
+
+        cr_assert(!strchr(name, '/') || mkdirat(test_dir(), folder, 0755) == 0 || errno == EEXIST);
+        test_file(name, text, strlen(text));
+}
+
+static void assert_origin(const Config *config, const char *section, const char *key, const char *value, const char *file, unsigned line) {
+        const Setting *s = settings_find(&config->settings, section, key);
+
+        cr_assert_not_null(s, "%s=", key);
+        cr_assert_str_eq(s->value, value);
+        cr_assert(startswith(s->file, test_dir_path) && strstr(s->file, file), "%s", s->file);
+        cr_assert_eq(s->line, line);
+}
+
+/* By name over all folders, after the main file; of the same name only the strongest folder's. */
+Test(config, dropins) {
+        put("mmiotraced.conf", "[Seal]\nLevel=1\n[Submit]\nAttempts=2\nRetrySec=5\n");
+        put("vendor/10-a.conf", "[Seal]\nLevel=2\nFastLevel=2\n");
+        put("run/20-b.conf", "[Seal]\nLevel=3\n");
+        put("vendor/20-b.conf", "[Seal]\nLevel=4\nFastLevel=4\n");
+        put("etc/05-c.conf", "[Seal]\nLevel=5\n[Submit]\nAttempts=7\n");
+        put("etc/.hidden.conf", "[Seal]\nLevel=9\n");
+        put("etc/30-d.conf~", "[Seal]\nLevel=9\n");
+        put("etc/40-e", "[Seal]\nLevel=9\n");
+        _cleanup_config_ Config config = load_all();
+
+        cr_assert_eq(config.seal_level, 3);
+        cr_assert_eq(config.fast_level, 2);
+        cr_assert_eq(config.n_attempts, 7);
+        assert_origin(&config, "Seal", "Level", "3", "/run/20-b.conf", 2);
+        assert_origin(&config, "Seal", "FastLevel", "2", "/vendor/10-a.conf", 3);
+        assert_origin(&config, "Submit", "Attempts", "7", "/etc/05-c.conf", 4);
+        assert_origin(&config, "Submit", "RetrySec", "5", "/mmiotraced.conf", 5);
+        cr_assert_null(settings_find(&config.settings, "Submit", "RetryMaxSec"));
+}
+
+Test(config, dropins_that_are_hidden) {
+        put("vendor/10-a.conf", "[Seal]\nLevel=2\n");
+        put("vendor/20-b.conf", "[Seal]\nFastLevel=3\n");
+        put("run/20-b.conf", "");
+        put("etc/x.conf", "");
+        cr_assert_eq(symlinkat("/dev/null", test_dir(), "etc/10-a.conf"), 0);
+        cr_assert_eq(symlinkat("/nonexistent", test_dir(), "etc/15-a.conf"), 0);
+        _cleanup_config_ Config config = load_all();
+
+        cr_assert_eq(config.seal_level, 6);
+        cr_assert_eq(config.fast_level, 0);
+}
+
+/* Whatever cannot be read might have said something: then nothing counts. */
+Test(config, dropin_that_cannot_be_read) {
+        const char *dirs[] = { test_dir_path, NULL };
+        _cleanup_error_ Error error = {};
+        Config config = { .seal_level = 99 };
+
+        put("a.conf", "[Seal]\nLevel=2\n");
+        cr_assert_eq(mkfifoat(test_dir(), "b.conf", 0600), 0);
+        cr_assert_lt(config_load(&(ConfigPlaces) { "/nonexistent/main.conf", dirs }, &config, &error), 0);
+        cr_assert(strstr(error.text, "/b.conf is not a file"), "%s", error.text);
+        cr_assert_eq(config.seal_level, 99);
+}
+
+/* The lines are those of an editor, also behind one that comes in pieces. */
+Test(config, lines_are_counted) {
+        char text[1200] = "#";
+
+        memset(text + 1, 'x', 999);
+        strcpy(text + 1000, "\n[Seal]\nLevel=high\nLevel=2\nLevel=\nFastLevel=3\n");
+        _cleanup_config_ Config config = load(text);
+
+        assert_origin(&config, "Seal", "FastLevel", "3", "/mmiotraced.conf", 6);
+        /* An empty value is the default again. */
+        cr_assert_null(settings_find(&config.settings, "Seal", "Level"));
+        cr_assert_eq(config.seal_level, 6);
+}
+
+/* A drop-in changes a target, and what is shown of it holds no secret. */
+Test(config, targets_in_dropins) {
+        static const struct {
+                const char *key, *value;
+        } expected[] = {
+                { "Method", "post" },
+                { "SecretFile", "/etc/lab.secret" },
+                { "URL", "https://b.example/in?…" },
+                { "Header", "X-Key: …" },
+        };
+        put("mmiotraced.conf", "[Target lab]\nURL=https://a.example/in\nMethod=post\nHeader=X-Old: a\nSecretFile=/etc/lab.secret\n"
+                               "[Target half]\nMethod=post\n");
+        put("etc/lab.conf", "[Target lab]\nURL=https://b.example/in?token=abc\nHeader=\nHeader=X-Key: abc\n");
+        _cleanup_config_ Config config = load_all();
+        _cleanup_settings_ SettingList l = {};
+        size_t n = 0;
+
+        cr_assert_eq(config.n_targets, 1);
+        cr_assert_str_eq(config.targets[0]->url, "https://b.example/in?token=abc");
+        cr_assert_eq(strv_length(config.targets[0]->headers), 1);
+        cr_assert_eq(config_list(&config, &l), 0);
+        for (size_t i = 0; i < l.n_items; i++) {
+                if (!startswith(l.items[i].section, "Target "))
+                        continue;
+                cr_assert_str_eq(l.items[i].section, "Target lab");
+                cr_assert_lt(n, ELEMENTS(expected));
+                cr_assert_str_eq(l.items[i].key, expected[n].key);
+                cr_assert_str_eq(l.items[i].value, expected[n].value);
+                n++;
+        }
+        cr_assert_eq(n, ELEMENTS(expected));
+}
+
+/* The sample has every key at its default: with all of them taken in, nothing is another than without. */
+Test(config, sample) {
+        _cleanup_free_ char *sample = NULL, *text = NULL;
+        _cleanup_settings_ SettingList l = {}, defaults = {};
+        _cleanup_config_ Config config = {}, otherwise = load("");
+        size_t bytes = 0, n = 0;
+        FILE *f;
+
+        cr_assert_eq(read_file_at(AT_FDCWD, TEST_DATA_DIR "/../../data/mmiotraced.conf", MIB, &sample, NULL), 0);
+        f = open_memstream(&text, &bytes);
+        for (const char *line = sample; *line; line += strcspn(line, "\n") + 1) {
+                const char *key = *line == '#' ? line + 1 : line;
+                size_t l_bytes = strcspn(key, "\n");
+
+                if (startswith(key, "[Target "))
+                        break;
+                if (*key == '[' || (*key >= 'A' && *key <= 'Z'))
+                        fprintf(f, "%.*s\n", (int) l_bytes, key);
+        }
+        cr_assert_eq(fclose(f), 0);
+        config = load(text);
+        cr_assert_eq(config_list(&otherwise, &defaults), 0);
+        cr_assert_eq(config_list(&config, &l), 0);
+        cr_assert_eq(l.n_items, defaults.n_items);
+        for (size_t i = 0; i < l.n_items; i++) {
+                cr_assert_str_eq(l.items[i].value, defaults.items[i].value, "%s=", l.items[i].key);
+                cr_assert_null(defaults.items[i].file);
+                n += l.items[i].file || isempty(l.items[i].value);
+        }
+        cr_assert_eq(n, l.n_items, "Not every key is in the sample.");
+        settings_done(&config.settings);
+        settings_done(&otherwise.settings);
+        cr_assert_eq(memcmp(&config, &otherwise, sizeof config), 0);
+        cr_assert_eq(memcmp(&otherwise, &CONFIG_DEFAULT, sizeof config), 0);
 }

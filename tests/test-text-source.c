@@ -157,11 +157,11 @@ Test(text_source, nothing_is_noted_where_the_kernel_does, .init = setup, .fini =
 
 static CaptureSource load_source(const char *text) {
         _cleanup_free_ char *path = NULL;
-        Config config;
+        _cleanup_config_ Config config = {};
 
         test_file("mmiotraced.conf", text, strlen(text));
         cr_assert_geq(asprintf(&path, "%s/mmiotraced.conf", test_dir_path), 0);
-        cr_assert_eq(config_load(path, &config), 0);
+        cr_assert_eq(config_load(&(ConfigPlaces) { .file = path }, &config, NULL), 0);
         return config.source;
 }
 
@@ -170,7 +170,7 @@ Test(text_source, configuration) {
         cr_assert_eq(load_source("[Capture]\nSource=auto\n"), SOURCE_AUTO);
         cr_assert_eq(load_source("[Capture]\nSource=raw\n"), SOURCE_RAW);
         cr_assert_eq(load_source("[Capture]\nSource=text\n"), SOURCE_TEXT);
-        cr_assert_eq(load_source("[Capture]\nSource=text\nSource=\n"), SOURCE_TEXT);
+        cr_assert_eq(load_source("[Capture]\nSource=text\nSource=\n"), SOURCE_AUTO);
         cr_assert_eq(load_source("[Capture]\nSource=Text\n"), SOURCE_AUTO);
         cr_assert_eq(load_source("[Seal]\nSource=text\n"), SOURCE_AUTO);
 }

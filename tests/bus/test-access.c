@@ -37,6 +37,8 @@ static const struct {
         { BUS_INTERFACE_MANAGER, "ListSessions", BUS_PATH, "a{sv}", NULL, false },
         { BUS_INTERFACE_MANAGER, "Arm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Disarm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
+        { BUS_INTERFACE_MANAGER, "GetConfig", BUS_PATH, "a{sv}", NULL, false },
+        { BUS_INTERFACE_MANAGER, "Reload", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Check", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
         { BUS_INTERFACE_MANAGER, "Start", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
         { BUS_INTERFACE_MANAGER, "Mark", BUS_PATH, "sa{sv}", AUTH_MARK, true },

@@ -29,12 +29,10 @@ int main(int argc, char *argv[]) {
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
                             *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"),
                             *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
+                            *dropin_dir = below(argv[1], "mmiotraced.conf.d"),
                             *upload_socket = below(argv[1], "upload.socket"), *module = NULL;
-        Config config = CONFIG_DEFAULT;
-
-        umask(0077);
-        (void) config_load(config_file, &config);
-        const Context context = {
+        const char *const dropin_dirs[] = { dropin_dir, NULL };
+        Context context = {
                 .tracing_dir = tracing_dir,
                 .sys_root = sys_root,
                 .proc_root = proc_root,
@@ -45,15 +43,20 @@ int main(int argc, char *argv[]) {
                 .config_dir = config_dir,
                 .seal_program = argv[3],
                 .upload_socket = upload_socket,
-                .config = config,
+                .config_places = { config_file, dropin_dirs },
+                .config = CONFIG_DEFAULT,
         };
         _cleanup_error_ Error error = {};
+
+        umask(0077);
+        (void) config_load(&context.config_places, &context.config, &error);
+        error_done(&error);
 
         if (boot) {
                 r = boot_begin(&context, &module, &error);
                 fprintf(stderr, "boot: %i %s\n", r, module ?: strempty(error.text));
         } else
                 r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
-        config_done(&config);
+        config_done(&context.config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -66,10 +66,37 @@ RetryMaxSec=2s
 URL=https://localhost:8443/{vendor}/{device}/{driver}/{archive}
 SecretFile=/etc/mmiotraced/lab.secret
 CAFile=$www/ca.pem
+CONF
+    mkdir -p {/usr/lib,/run,/etc}/mmiotraced/mmiotraced.conf.d
+    cat >/usr/lib/mmiotraced/mmiotraced.conf.d/10-stranger.conf <<CONF
 [Target stranger]
 URL=https://localhost:8443/{archive}
 SecretFile=/etc/mmiotraced/lab.secret
 CONF
+    echo "[Submit]
+Attempts=9" >/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf
+    echo "[Seal]
+Level=9" >/usr/lib/mmiotraced/mmiotraced.conf.d/30-hidden.conf
+    ln -s /dev/null /etc/mmiotraced/mmiotraced.conf.d/30-hidden.conf
+}
+
+# Of a daemon that runs: the folders are within reach of its sandbox, and once systemctl is back it is done.
+check_reload() {
+    local before settings
+    mmiotracectl config >/dev/null || give_up "the daemon does not start"
+    before=$(main_pid)
+    configure
+    systemctl reload mmiotraced || { not_ok reload "$(systemctl status mmiotraced)"; return; }
+    settings=$(mmiotracectl config --no-legend)
+    if [ "$(main_pid)" = "$before" ] && systemctl is-active --quiet mmiotraced &&
+        grep -qE '^Submit +Attempts +/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf:2 +9$' <<<"$settings" &&
+        grep -qE '^Seal +Level +default +6$' <<<"$settings" &&
+        grep -qE '^Target lab +SecretFile +/etc/mmiotraced/mmiotraced.conf:[0-9]+ +/etc/mmiotraced/lab.secret$' <<<"$settings" &&
+        grep -qE '^Target stranger +URL +/usr/lib/mmiotraced/mmiotraced.conf.d/10-stranger.conf:2 ' <<<"$settings"; then
+        ok reload
+    else
+        not_ok reload "$settings"
+    fi
 }
 
 property() {
@@ -112,7 +139,7 @@ submit() {
 
 make_certificates
 start_nginx
-configure
+check_reload
 busctl monitor >/run/bus.log 2>/dev/null &
 
 mmiotracectl -q start --description "What it is for" >/tmp/answer 2>&1 || give_up "cannot start: $(</tmp/answer)"

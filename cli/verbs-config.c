@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+
+#include "names.h"
+#include "pager.h"
+#include "session-view.h"
+#include "table.h"
+#include "verbs.h"
+
+typedef struct SettingView {
+        const char *section, *key, *value, *file;       /* the message's; file "": it is the default */
+        uint32_t line;
+} SettingView;
+
+static int append_json(json_object *array, const SettingView *v) {
+        _cleanup_json_ json_object *o = json_object_new_object();
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        r = json_add(o, "section", json_object_new_string(v->section));
+        if (r >= 0)
+                r = json_add(o, "key", json_object_new_string(v->key));
+        if (r >= 0)
+                r = json_add(o, "value", json_object_new_string(v->value));
+        if (r >= 0)
+                r = json_add(o, "file", json_object_new_string(v->file));
+        if (r >= 0)
+                r = json_add(o, "line", json_object_new_uint64(v->line));
+        return r < 0 ? r : json_append(array, TAKE_PTR(o));
+}
+
+/* The value comes last: that is what gives way on a narrow terminal, as the address of a target can be long. */
+static void add_row(Table *t, const SettingView *v) {
+        table_add(t, STYLE_NONE, "%s", v->section);
+        table_add(t, STYLE_NONE, "%s", v->key);
+        if (isempty(v->file))
+                table_add(t, STYLE_NONE, "default");
+        else
+                table_add(t, STYLE_NONE, "%s:%" PRIu32, v->file, v->line);
+        table_add(t, STYLE_NONE, "%s", isempty(v->value) ? "-" : v->value);
+}
+
+int verb_config(Client *c, int argc, char *argv[]) {
+        static const TableColumn columns[] = { { "SECTION" }, { "KEY" }, { "FROM" }, { "VALUE" } };
+        _cleanup_table_ Table t = { .columns = columns, .n_columns = ELEMENTS(columns) };
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_json_ json_object *array = json_object_new_array();
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        SettingView v;
+        int r;
+
+        if (!array)
+                return client_fail_errno(c, -ENOMEM, "Cannot show the settings");
+        r = sd_bus_call_method(c->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "GetConfig", &error, &reply, "a{sv}", 0);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(ssssu)");
+        if (r < 0)
+                return client_fail_bus(c, r, &error);
+        while ((r = sd_bus_message_read(reply, "(ssssu)", &v.section, &v.key, &v.value, &v.file, &v.line)) > 0) {
+                add_row(&t, &v);
+                r = append_json(array, &v);
+                if (r < 0)
+                        break;
+        }
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot read the settings");
+        pager_open(c);
+        r = c->json != JSON_OFF ? client_print_json(c, array) : table_print(&t, stdout, &c->terminal, c->legend);
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the settings") : EXIT_SUCCESS;
+}
