@@ -10,6 +10,7 @@
 
 struct KernelLog {
         sd_journal *journal;
+        sd_id128_t boot_id;
 };
 
 KernelLog *kernel_log_free(KernelLog *log) {
@@ -20,18 +21,17 @@ KernelLog *kernel_log_free(KernelLog *log) {
         return NULL;
 }
 
-static int match_boot(sd_journal *journal, const char *boot_id) {
+static int match_boot(KernelLog *log, const char *boot_id) {
         char match[] = "_BOOT_ID=0123456789abcdef0123456789abcdef";
-        sd_id128_t id;
         int r;
 
         /* The kernel writes it with dashes, the journal without. */
-        r = sd_id128_from_string(boot_id, &id);
+        r = sd_id128_from_string(boot_id, &log->boot_id);
         if (r < 0)
                 return r;
-        (void) sd_id128_to_string(id, strchr(match, '=') + 1);
-        r = sd_journal_add_match(journal, match, 0);
-        return r < 0 ? r : sd_journal_add_match(journal, "_TRANSPORT=kernel", 0);
+        (void) sd_id128_to_string(log->boot_id, strchr(match, '=') + 1);
+        r = sd_journal_add_match(log->journal, match, 0);
+        return r < 0 ? r : sd_journal_add_match(log->journal, "_TRANSPORT=kernel", 0);
 }
 
 int kernel_log_open(const char *journal_dir, const char *boot_id, KernelLog **ret) {
@@ -45,7 +45,7 @@ int kernel_log_open(const char *journal_dir, const char *boot_id, KernelLog **re
         else
                 r = sd_journal_open(&log->journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
         if (r >= 0)
-                r = match_boot(log->journal, boot_id);
+                r = match_boot(log, boot_id);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(log);
@@ -84,7 +84,7 @@ static int get_number(sd_journal *journal, const char *name, uint64_t *ret) {
 int kernel_log_next(KernelLog *log, KernelMessage *ret) {
         KernelMessage m = { .priority = 6, .text = "" };
         sd_id128_t boot_id;
-        uint64_t priority;
+        uint64_t priority, facility;
         int r;
 
         r = sd_journal_next(log->journal);
@@ -97,6 +97,8 @@ int kernel_log_next(KernelLog *log, KernelMessage *ret) {
                 m.stamp_usec = m.monotonic_usec;
         if (get_number(log->journal, "PRIORITY", &priority) >= 0 && priority <= 7)
                 m.priority = (unsigned) priority;
+        /* Only the kernel itself has facility 0: printk.c, devkmsg_write(), gives LOG_USER to what claims that. */
+        m.by_program = get_number(log->journal, "SYSLOG_FACILITY", &facility) >= 0 && facility != 0;
         r = get_field(log->journal, "MESSAGE", &m.text, &m.text_bytes);
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -108,8 +110,18 @@ static bool same_letter(char a, char b) {
         return a == b || (a == '-' && b == '_') || (a == '_' && b == '-');
 }
 
-/* As a word of its own; a module's name is printed with dashes or with underscores. */
-static bool is_named(const KernelMessage *m, const char *name) {
+int kernel_log_seek(KernelLog *log, uint64_t from_usec) {
+        return sd_journal_seek_monotonic_usec(log->journal, log->boot_id, from_usec);
+}
+
+int kernel_log_wait(KernelLog *log) {
+        int r;
+
+        r = sd_journal_wait(log->journal, UINT64_MAX);
+        return r < 0 ? r : 0;
+}
+
+bool kernel_message_names(const KernelMessage *m, const char *name) {
         size_t l = strlen(name);
 
         for (size_t i = 0; i + l <= m->text_bytes; i++) {
@@ -129,7 +141,7 @@ static bool is_wanted(const KernelLogExcerpt *q, const KernelMessage *m) {
         if (m->monotonic_usec >= q->from_usec)
                 return true;
         STRV_FOREACH(name, q->names)
-                if (is_named(m, *name))
+                if (kernel_message_names(m, *name))
                         return true;
         return false;
 }
@@ -147,6 +159,24 @@ static void print_text(FILE *f, const char *text, size_t bytes) {
                         fprintf(f, "\\x%02x", (unsigned char) text[i]);
                 else
                         fputc(text[i], f);
+}
+
+int kernel_message_quote(const KernelMessage *m, size_t max_bytes, char **ret) {
+        const char *end = memchr(m->text, '\n', m->text_bytes);
+        size_t bytes = end ? (size_t) (end - m->text) : m->text_bytes, n;
+        _cleanup_free_ char *text = NULL;
+        FILE *f;
+
+        f = open_memstream(&text, &n);
+        if (!f)
+                return -ENOMEM;
+        print_text(f, m->text, MIN(bytes, max_bytes));
+        if (bytes > max_bytes)
+                fputs("...", f);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
 }
 
 /* Each line of a message bears its stamp, so that none of them can pass for another message. */

@@ -12,6 +12,7 @@ typedef struct KernelMessage {
         uint64_t stamp_usec;    /* the kernel's own stamp, as dmesg(1) prints it */
         uint64_t monotonic_usec; /* CLOCK_MONOTONIC, when journald got it */
         unsigned priority;      /* as in syslog(3) */
+        bool by_program;        /* a program wrote it, to /dev/kmsg; it only passed through the kernel */
         const char *text;       /* not to be trusted; "" where the journal has none; valid until the next call */
         size_t text_bytes;
 } KernelMessage;
@@ -23,6 +24,16 @@ DEFINE_CLEANUP(KernelLog *, kernel_log_free)
 
 /* Returns 1 with the next message, 0 if there is none now. */
 int kernel_log_next(KernelLog *log, KernelMessage *ret);
+
+/* Goes to about where journald was at that time (CLOCK_MONOTONIC): a reader that wants nothing older still has to look. */
+int kernel_log_seek(KernelLog *log, uint64_t from_usec);
+/* Waits until there may be more. */
+int kernel_log_wait(KernelLog *log);
+
+/* Whether it names a driver, a module or a device, as a word of its own; dashes are as good as underscores. */
+bool kernel_message_names(const KernelMessage *message, const char *name);
+/* The first line, of at most max_bytes, as it may be shown: what is no plain text is printed as escapes. */
+int kernel_message_quote(const KernelMessage *message, size_t max_bytes, char **ret);
 
 /* What an archive shows of it. */
 typedef struct KernelLogExcerpt {

@@ -226,6 +226,7 @@ static void on_drained(const Error *error, void *userdata) {
         session_stop_watching_counters(s);
         s->syncer = worker_free(s->syncer);
         s->tally = worker_free(s->tally);
+        s->watch = worker_free(s->watch);
         s->early_seal = worker_free(s->early_seal);
         s->space_short = false;
         s->symbols = worker_free(s->symbols);
@@ -448,6 +449,38 @@ static void on_tally_done(const Error *error, void *userdata) {
         s->tally = worker_free(s->tally);
 }
 
+/* To whoever looks now, and on file: what the kernel has trouble with may be the end of the machine. */
+static void on_watch_line(const char *key, const char *value, void *userdata) {
+        Session *s = userdata;
+        int r;
+
+        if (!streq(key, "WARNING") || strv_contains(s->warnings, value))
+                return;
+        session_warn(s, value);
+        (void) sd_journal_send("MESSAGE=Session %u: %s", s->id, value, "PRIORITY=4", FIELD_SESSION "=%u", s->id, NULL);
+        r = session_save(s, false);
+        if (r < 0)
+                session_log_failure(s, r, "cannot write " SESSION_FILE);
+        s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
+}
+
+/* The end of the session looks again. */
+static void on_watch_done(const Error *error, void *userdata) {
+        Session *s = userdata;
+
+        s->watch = worker_free(s->watch);
+        session_log_failure(s, -EIO, error ? strempty(error->text) : "the kernel's log is not followed any more");
+}
+
+static void watch_kernel_log(Session *s) {
+        StepRequest request = step_request(s);
+        int r;
+
+        r = start_step(s, "kernel-watch", step_watch, &request, on_watch_line, on_watch_done, &s->watch);
+        if (r < 0)
+                session_log_failure(s, r, "the kernel's log is not followed");
+}
+
 /* The drain, or the next one after it was killed: everything that it had taken is in the pipes and the segments. */
 static int spawn_drain(Session *s) {
         StepRequest request = step_request(s);
@@ -487,6 +520,7 @@ static int start_drain(Session *s) {
         r = start_step(s, "tally", step_tally, &request, on_worker_warning, on_tally_done, &s->tally);
         if (r < 0)
                 session_log_failure(s, r, "reads and writes are not counted while it runs");
+        watch_kernel_log(s);
         session_watch_space(s);
         return 0;
 }

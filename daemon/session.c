@@ -162,6 +162,7 @@ Session *session_free(Session *s) {
         worker_free(s->drain);
         worker_free(s->syncer);
         worker_free(s->tally);
+        worker_free(s->watch);
         worker_free(s->early_seal);
         worker_free(s->bind);
         worker_free(s->symbols);

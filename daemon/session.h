@@ -124,7 +124,7 @@ typedef struct Session {
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
         sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
-        Worker *bind, *drain, *syncer, *tally, *symbols, *early_seal;
+        Worker *bind, *drain, *syncer, *tally, *watch, *symbols, *early_seal;
         unsigned n_drain_deaths, n_syncer_deaths, n_early_seal_deaths;
         Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */

@@ -9,6 +9,7 @@
 #include "archive-name.h"
 #include "boot-symbols.h"
 #include "driver.h"
+#include "kernel-watch.h"
 #include "metadata.h"
 #include "names.h"
 #include "preflight.h"
@@ -500,6 +501,30 @@ static int save_kernel_log(const StepRequest *q, uint64_t from_usec, const Drive
         });
 }
 
+static int look_at_kernel_log(FILE *out, const StepRequest *q, const Driver *driver, bool follow) {
+        _cleanup_(kernel_watch_freep) KernelWatch *watch = NULL;
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        r = list_names(q, driver, &names);
+        if (r >= 0)
+                r = kernel_watch_new(names, send_warning, out, &watch);
+        return r < 0 ? r : kernel_watch_run(watch, q->context->journal_dir, q->session_boot_id, q->armed_usec, follow);
+}
+
+int step_watch(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
+        _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_error_ Error error = {}, ignored = {};
+
+        /* The successor of a daemon that is gone has one of its own, which begins at the start again. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        if (q->driver)
+                (void) driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored);
+        return worker_send_result(out, look_at_kernel_log(out, q, driver, true), &error);
+}
+
 static int restore(const StepRequest *q, char ***done, Error *error) {
         int r;
 
@@ -534,6 +559,9 @@ int step_restore(FILE *out, void *userdata) {
                 save_last_symbols(out, q, driver);
         if (q->session_fd >= 0)
                 warn_unsaved(out, save_kernel_log(q, q->armed_usec, driver));
+        /* What came too late for the one that followed. Without a journal, the lines above say so. */
+        if (q->session_fd >= 0)
+                (void) look_at_kernel_log(out, q, driver, false);
         return worker_send_result(out, r, &error);
 }
 
@@ -542,5 +570,6 @@ int step_post_mortem(FILE *out, void *userdata) {
 
         /* All of it, as nobody knows what it died of. */
         warn_unsaved(out, save_kernel_log(q, 0, NULL));
+        (void) look_at_kernel_log(out, q, NULL, false);
         return 0;
 }

@@ -54,11 +54,12 @@ typedef struct StepRequest {
  * step_drain: see drain.h. Lines: READY, WARNING, STOP (size or events: enough is captured). Error NotRunning: the tracer is not on.
  * step_sync: see syncer.h. Line: WARNING.
  * step_tally: see tally.h. Line: WARNING.
+ * step_watch: follows the kernel's log, see kernel-watch.h. Line: WARNING.
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's
  *   log; the symbols, too, for a session with call stacks.
  *   Lines: DONE (each; a sentence about something that was put back), DROPPED (the undo journal was of another boot),
  *   MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
- * step_post_mortem: collects what is left of a boot that has died with the session. */
+ * step_post_mortem: collects what is left of a boot that has died with the session. Line: WARNING. */
 int step_arm(FILE *out, void *request);
 int step_take_up(FILE *out, void *request);
 int step_adopt(FILE *out, void *request);
@@ -68,5 +69,6 @@ int step_symbols(FILE *out, void *request);
 int step_drain(FILE *out, void *request);
 int step_sync(FILE *out, void *request);
 int step_tally(FILE *out, void *request);
+int step_watch(FILE *out, void *request);
 int step_restore(FILE *out, void *request);
 int step_post_mortem(FILE *out, void *request);

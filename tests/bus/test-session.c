@@ -285,6 +285,66 @@ Test(session, cut_by_reboot) {
         daemon_stop(f);
 }
 
+static bool has_warning(Fixture *f, const char *session, const char *text) {
+        _cleanup_free_ char *all = get_all(f, session, BUS_INTERFACE_SESSION);
+
+        return strstr(all, text);
+}
+
+/* What the kernel says while the session captures is told at once, and is on file; the end does not tell it again. */
+Test(session, kernel_in_trouble) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *before = NULL, *after = NULL, *file = NULL;
+        _cleanup_free_ char *folder = below(f->machine.tree.root, "journal"), *path = below(folder, "trouble.journal");
+        _cleanup_free_ char *temporary = below(folder, "trouble");
+        _cleanup_free_ uint8_t *bytes = NULL;
+        size_t n_bytes;
+
+        cr_assert_eq(mkdir(folder, 0700), 0);
+        test_data_xz("journal/trouble.journal.xz", &bytes, &n_bytes);
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "44444444-4444-4444-4444-444444444444\n");
+        daemon_start(f);
+        session = capture(f);
+        write_bytes(temporary, bytes, n_bytes);
+        cr_assert_eq(rename(temporary, path), 0);
+        /* Of a session without a driver each warning counts. */
+        wait_until(f, has_warning(f, session, "A CPU was locked up at 7.000000"));
+        before = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(before, "The kernel oopsed at 0.000000: BUG: unable to handle page fault"), "%s", before);
+        cr_assert(strstr(before, "The kernel warned at 6.000000"), "%s", before);
+        cr_assert_null(strstr(before, "by a program"));
+        assert_session(f, session, "State", "capturing");
+        file = machine_read(&f->machine, "state/sessions/1/session.json");
+        cr_assert_not_null(strstr(file, "A CPU was locked up"));
+
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "success");
+        after = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert_eq(strstr(strstr(after, "was locked up") + 1, "was locked up"), NULL, "%s", after);
+        daemon_stop(f);
+}
+
+/* Nobody was there to follow it: it is told when what is left of the session is collected. */
+Test(session, kernel_in_trouble_before_reboot) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *path = below(f->machine.tree.root, "journal/trouble.journal");
+        _cleanup_free_ uint8_t *bytes = NULL;
+        size_t n_bytes;
+
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "44444444-4444-4444-4444-444444444444\n");
+        daemon_start(f);
+        session = capture(f);
+        daemon_kill(f, true);
+        test_data_xz("journal/trouble.journal.xz", &bytes, &n_bytes);
+        write_bytes(path, bytes, n_bytes);
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        cr_assert(has_warning(f, session, "A CPU was locked up at 7.000000"));
+        daemon_stop(f);
+}
+
 Test(session, cut_while_sealing) {
         Fixture *f = &fixture;
         _cleanup_free_ char *session = NULL, *list = NULL, *stuck = below(f->machine.tree.root, "stuck");

@@ -13,7 +13,8 @@
  *	first=N		the counter's first value (0)
  *	count=N		values to write; 0: until somebody writes "stop" (1)
  *	pattern=TEXT	what one value after the other is written as (4): 1, 2, 4 and 8 are writes of that width, t and f
- *			are memcpy_toio() and memcpy_fromio(), which mmiotrace cannot decode, r is a read of 4 bytes
+ *			are memcpy_toio() and memcpy_fromio(), which mmiotrace cannot decode, r is a read of 4 bytes, x is
+ *			a write of 4 bytes over the end of a page, of which the process dies if mmiotrace is on
  *	window=N	the place in the BAR, in windows of WINDOW_BYTES (0): one for each process that writes
  *	yield=N		values after which other processes get their turn; 0: never (64)
  *	pause=N		microseconds to sleep after each value (0)
@@ -89,7 +90,7 @@ static int parse_word(struct request *q, char *word)
 		return -EINVAL;
 	*value++ = 0;
 	if (!strcmp(word, "pattern")) {
-		if (!*value || value[strspn(value, "1248tfr")])
+		if (!*value || value[strspn(value, "1248tfrx")])
 			return -EINVAL;
 		q->pattern = value;
 		return 0;
@@ -142,6 +143,9 @@ static void access_once(void __iomem *window, char kind, u64 value)
 		break;
 	case 'r':
 		readl(slot);
+		break;
+	case 'x':
+		writel(value, window + PAGE_SIZE - 2);
 		break;
 	}
 }

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+
+#include "kernel-watch.h"
+
+/* Of one kind: a driver that hangs can say so every second. */
+#define TOLD_MAX 5
+/* One trouble makes several messages, at once. */
+#define SAME_USEC USEC_PER_SEC
+#define TEXT_MAX_BYTES 200
+
+typedef enum Trouble {
+        TROUBLE_PROBE,
+        TROUBLE_OOPS,
+        TROUBLE_WARNING,
+        TROUBLE_LOCKUP,
+        TROUBLE_STALL,
+        TROUBLE_TASK,
+        TROUBLE_DEVICE,
+        _TROUBLE_MAX,
+        TROUBLE_NONE = _TROUBLE_MAX,
+} Trouble;
+
+/* As a sentence begins. */
+static const char *const troubles[_TROUBLE_MAX] = {
+        [TROUBLE_PROBE] = "A driver made an access that mmiotrace cannot trace, to two of its pages at once, and died of it",
+        [TROUBLE_OOPS] = "The kernel oopsed",
+        [TROUBLE_WARNING] = "The kernel warned",
+        [TROUBLE_LOCKUP] = "A CPU was locked up",
+        [TROUBLE_STALL] = "RCU stalled",
+        [TROUBLE_TASK] = "A task was stuck",
+        [TROUBLE_DEVICE] = "A device hung",
+};
+
+/* What the message has somewhere in it. The first that fits counts; as in 6.1 and 6.12, where other versions of the kernel
+ * have other prefixes. */
+static const struct {
+        const char *text;
+        Trouble trouble;
+} signs[] = {
+        { "recursive probe hit on CPU", TROUBLE_PROBE },        /* arch/x86/mm/kmmio.c, kmmio_handler() */
+        { "soft lockup - CPU#", TROUBLE_LOCKUP },               /* kernel/watchdog.c, watchdog_timer_fn() */
+        { "hard LOCKUP on cpu", TROUBLE_LOCKUP },               /* watchdog_overflow_callback(), watchdog_hardlockup_check() */
+        { "self-detected stall on CPU", TROUBLE_STALL },        /* kernel/rcu/tree_stall.h, print_cpu_stall() */
+        { "detected stalls on CPUs/tasks", TROUBLE_STALL },     /* print_other_cpu_stall() */
+        { "detected expedited stalls on", TROUBLE_STALL },      /* kernel/rcu/tree_exp.h */
+        { "blocked for more than", TROUBLE_TASK },              /* kernel/hung_task.c, check_hung_task() */
+        { "GPU HANG", TROUBLE_DEVICE },                         /* i915 */
+        { "GPU hang", TROUBLE_DEVICE },                         /* etnaviv, msm, others */
+        { "GPU lockup", TROUBLE_DEVICE },                       /* radeon */
+        { "GPU reset begin", TROUBLE_DEVICE },                  /* amdgpu */
+        { "ring gfx", TROUBLE_DEVICE },                         /* amdgpu: "ring gfx timeout" */
+        { "stalled for more than", TROUBLE_DEVICE },            /* radeon: "ring 0 stalled for more than 10000msec" */
+        { "SCHED_ERROR", TROUBLE_DEVICE },                      /* nouveau */
+        { "NVRM: Xid", TROUBLE_DEVICE },                        /* nvidia */
+        { "fallen off the bus", TROUBLE_DEVICE },
+        { "Hardware Unit Hang", TROUBLE_DEVICE },               /* e1000e and its relatives */
+        { "Unable to change power state from D3", TROUBLE_DEVICE }, /* drivers/pci/pci.c */
+        { "BUG: ", TROUBLE_OOPS },                              /* arch/x86/mm/fault.c, show_fault_oops(), and others */
+        { "kernel BUG at ", TROUBLE_OOPS },                     /* lib/bug.c, report_bug() */
+        { "Oops: ", TROUBLE_OOPS },                             /* arch/x86/kernel/dumpstack.c, __die_header() */
+        { "general protection fault", TROUBLE_OOPS },           /* arch/x86/kernel/traps.c */
+        { "Kernel panic - not syncing", TROUBLE_OOPS },         /* kernel/panic.c */
+        { "WARNING: ", TROUBLE_WARNING },                       /* kernel/panic.c, __warn() */
+};
+
+struct KernelWatch {
+        char *const *names;
+        void (*warn)(const char *text, void *userdata);
+        void *userdata;
+        struct {
+                unsigned n_told;
+                uint64_t last_usec;
+        } kinds[_TROUBLE_MAX];
+        /* A warning whose head does not say whose it is; what follows may. NULL: none. */
+        char *pending;
+        uint64_t pending_usec;
+};
+
+int kernel_watch_new(char *const *names, void (*warn)(const char *text, void *userdata), void *userdata, KernelWatch **ret) {
+        KernelWatch *w = calloc(1, sizeof(KernelWatch));
+
+        if (!w)
+                return -ENOMEM;
+        *w = (KernelWatch) { .names = names, .warn = warn, .userdata = userdata };
+        *ret = w;
+        return 0;
+}
+
+KernelWatch *kernel_watch_free(KernelWatch *w) {
+        if (!w)
+                return NULL;
+        free(w->pending);
+        free(w);
+        return NULL;
+}
+
+static Trouble find_trouble(const KernelMessage *m) {
+        for (size_t i = 0; i < ELEMENTS(signs); i++)
+                if (memmem(m->text, m->text_bytes, signs[i].text, strlen(signs[i].text)))
+                        return signs[i].trouble;
+        return TROUBLE_NONE;
+}
+
+static bool is_about_driver(const KernelWatch *w, const KernelMessage *m) {
+        STRV_FOREACH(name, w->names)
+                if (kernel_message_names(m, *name))
+                        return true;
+        return false;
+}
+
+static int format_trouble(Trouble trouble, const KernelMessage *m, char **ret) {
+        _cleanup_free_ char *quote = NULL;
+        int r;
+
+        r = kernel_message_quote(m, TEXT_MAX_BYTES, &quote);
+        if (r < 0)
+                return r;
+        return asprintf(ret, "%s at %" PRIu64 ".%06" PRIu64 ": %s", troubles[trouble], m->stamp_usec / USEC_PER_SEC,
+                        m->stamp_usec % USEC_PER_SEC, quote) < 0 ? -ENOMEM : 0;
+}
+
+/* Takes text, which is freed. */
+static int tell(KernelWatch *w, Trouble trouble, uint64_t stamp_usec, char *text) {
+        _cleanup_free_ char *told = text, *more = NULL;
+
+        w->kinds[trouble].last_usec = stamp_usec;
+        if (w->kinds[trouble].n_told > TOLD_MAX)
+                return 0;
+        if (w->kinds[trouble].n_told++ < TOLD_MAX) {
+                w->warn(told, w->userdata);
+                return 0;
+        }
+        if (asprintf(&more, "%s again and again, from %" PRIu64 ".%06" PRIu64 " on; kernel.log has all of it.", troubles[trouble],
+                            stamp_usec / USEC_PER_SEC, stamp_usec % USEC_PER_SEC) < 0) {
+                more = NULL;
+                return -ENOMEM;
+        }
+        w->warn(more, w->userdata);
+        return 0;
+}
+
+static void forget_pending(KernelWatch *w) {
+        free(TAKE_PTR(w->pending));
+}
+
+/* Whether it stands in the report of the warning that is pending, and says that it is about the driver. The list of all
+ * modules says so of every module. */
+static bool decides_pending(const KernelWatch *w, const KernelMessage *m) {
+        return memmem(m->text, m->text_bytes, "Modules linked in:", 18) == NULL && is_about_driver(w, m);
+}
+
+int kernel_watch_message(KernelWatch *w, const KernelMessage *m) {
+        _cleanup_free_ char *text = NULL;
+        Trouble trouble;
+        int r;
+
+        if (m->by_program)
+                return 0;
+        if (w->pending && (m->stamp_usec > w->pending_usec + SAME_USEC || memmem(m->text, m->text_bytes, "---[ end trace", 14)))
+                forget_pending(w);
+        if (w->pending && decides_pending(w, m)) {
+                r = tell(w, TROUBLE_WARNING, w->pending_usec, TAKE_PTR(w->pending));
+                if (r < 0)
+                        return r;
+        }
+        trouble = find_trouble(m);
+        if (trouble == TROUBLE_NONE)
+                return 0;
+        /* The rest of what was told just now. */
+        if (trouble != TROUBLE_WARNING && w->kinds[trouble].n_told > 0 &&
+            m->stamp_usec <= w->kinds[trouble].last_usec + SAME_USEC)
+                return 0;
+        r = format_trouble(trouble, m, &text);
+        if (r < 0)
+                return r;
+        if (trouble != TROUBLE_WARNING || !w->names || is_about_driver(w, m))
+                return tell(w, trouble, m->stamp_usec, TAKE_PTR(text));
+        forget_pending(w);
+        w->pending = TAKE_PTR(text);
+        w->pending_usec = m->stamp_usec;
+        return 0;
+}
+
+int kernel_watch_run(KernelWatch *w, const char *journal_dir, const char *boot_id, uint64_t from_usec, bool follow) {
+        _cleanup_(kernel_log_freep) KernelLog *log = NULL;
+        KernelMessage m;
+        int r;
+
+        r = kernel_log_open(journal_dir, boot_id, &log);
+        if (r >= 0)
+                r = kernel_log_seek(log, from_usec);
+        while (r >= 0) {
+                r = kernel_log_next(log, &m);
+                if (r > 0 && m.monotonic_usec >= from_usec)
+                        r = kernel_watch_message(w, &m);
+                else if (r == 0 && !follow)
+                        return 0;
+                else if (r == 0)
+                        r = kernel_log_wait(log);
+        }
+        return r;
+}
