@@ -66,6 +66,19 @@ static int parse_source(const char *value, Config *c) {
         return -EINVAL;
 }
 
+static int parse_oops_dump(const char *value, Config *c) {
+        static const char *const dumps[] = {
+                [OOPS_DUMP_UNCHANGED] = "no", [OOPS_DUMP_ALL] = "yes", [OOPS_DUMP_ORIG_CPU] = "orig_cpu",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(dumps); i++)
+                if (streq(value, dumps[i])) {
+                        c->oops_dump = (OopsDump) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 /* Less than that would only keep disk and drain busy. */
 static int parse_sync_interval(const char *value, Config *c) {
         uint64_t usec;
@@ -157,6 +170,7 @@ static const struct {
         const char *otherwise;  /* as one would write it; "": it depends on the disk */
 } keys[] = {
         { "Capture", "BufferSize", parse_buffer_size, "auto" },
+        { "Capture", "DumpOnOops", parse_oops_dump, "no" },
         { "Capture", "Source", parse_source, "auto" },
         { "Capture", "SyncBytes", parse_sync_bytes, "4M" },
         { "Capture", "SyncIntervalSec", parse_sync_interval, "1s" },

@@ -15,9 +15,17 @@ typedef enum CaptureSource {
         SOURCE_TEXT,            /* as the kernel prints it */
 } CaptureSource;
 
+/* Of which CPUs' rings the kernel prints what nobody has taken yet, when it oopses. */
+typedef enum OopsDump {
+        OOPS_DUMP_UNCHANGED,    /* as it is set without a session */
+        OOPS_DUMP_ALL,
+        OOPS_DUMP_ORIG_CPU,     /* the one that oopses */
+} OopsDump;
+
 typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
         CaptureSource source;   /* [Capture] Source= */
+        OopsDump oops_dump;     /* [Capture] DumpOnOops= */
         uint64_t sync_usec;     /* [Capture] SyncIntervalSec= */
         uint64_t sync_bytes;    /* [Capture] SyncBytes= */
         unsigned seal_level;    /* [Seal] Level= */

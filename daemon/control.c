@@ -25,6 +25,26 @@ int control_write(const char *name, const char *value) {
         return (size_t) n == strlen(value) ? 0 : -EIO;
 }
 
+int sysctl_read(const char *proc_root, const char *name, char **ret) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/sys/%s", proc_root, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return read_line_at(AT_FDCWD, path, ret);
+}
+
+int sysctl_write(const char *proc_root, const char *name, const char *value) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/sys/%s", proc_root, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return write_control_at(AT_FDCWD, path, value);
+}
+
 int read_online_cpus(const char *sys_root, char **ret, CpuSet *ret_set) {
         _cleanup_free_ char *path = NULL, *line = NULL;
         int r;

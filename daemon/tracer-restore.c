@@ -215,6 +215,24 @@ static int undo_control(const Undoing *u, const char *name, const char *value) {
         return u->done ? strv_extendf(u->done, "%s is %s again.", name, value) : 0;
 }
 
+static int undo_sysctl(const Undoing *u, const char *name, const char *value) {
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        int r;
+
+        r = sysctl_read(u->context->proc_root, name, &before);
+        if (r >= 0 && streq(before, value))
+                return 0;
+        if (r >= 0)
+                r = sysctl_write(u->context->proc_root, name, value);
+        if (r >= 0)
+                r = sysctl_read(u->context->proc_root, name, &after);
+        if (r < 0)
+                return error_set_errno(u->error, ERROR_KERNEL, r, "Cannot set /proc/sys/%s back to %s", name, value);
+        if (!streq(after, value))
+                return error_set(u->error, ERROR_KERNEL, "The kernel took %s for /proc/sys/%s, and did not set it.", value, name);
+        return u->done ? strv_extendf(u->done, "/proc/sys/%s is %s again.", name, value) : 0;
+}
+
 static int undo_entry(const Undoing *u, const UndoEntry *entry) {
         switch (entry->kind) {
         case UNDO_CONTROL:
@@ -225,6 +243,8 @@ static int undo_entry(const Undoing *u, const UndoEntry *entry) {
                 return undo_cpus(u, entry->value);
         case UNDO_BIND:
                 return undo_bind(u, entry->name, entry->value);
+        case UNDO_SYSCTL:
+                return undo_sysctl(u, entry->name, entry->value);
         default:
                 return 0;
         }

@@ -133,6 +133,30 @@ static int add_undo(const Arming *a, UndoKind kind, const char *name, const char
         return 0;
 }
 
+/* A number up to 6.8, a text since: there "2" and "orig_cpu" are the same, and others may name instances, too
+ * (kernel/trace/trace.c, ftrace_dump_on_oops). What was there comes back as it was. */
+static int change_oops_dump(const Arming *a, OopsDump dump) {
+        const char *value = dump == OOPS_DUMP_ALL ? "1" : "2";
+        _cleanup_free_ char *old = NULL;
+        int r;
+
+        if (dump == OOPS_DUMP_UNCHANGED)
+                return 0;
+        r = sysctl_read(a->context->proc_root, TRACER_OOPS_DUMP, &old);
+        if (r >= 0 && streq(old, value))
+                return 0;
+        if (r >= 0) {
+                r = add_undo(a, UNDO_SYSCTL, TRACER_OOPS_DUMP, old);
+                if (r < 0)
+                        return r;
+                r = sysctl_write(a->context->proc_root, TRACER_OOPS_DUMP, value);
+        }
+        if (r < 0)
+                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot set kernel.ftrace_dump_on_oops, which DumpOnOops= in "
+                                "mmiotraced.conf asks for");
+        return 0;
+}
+
 /* Sets a control file, with old in the journal as the value to go back to. */
 static int change(const Arming *a, const char *name, const char *old, const char *value) {
         int r;
@@ -366,6 +390,9 @@ int tracer_arm(const Context *context, int runtime_fd, const char *boot_id, cons
         if (r < 0)
                 return r;
         r = add_undo(&a, UNDO_CPUS, NULL, online);
+        if (r < 0)
+                return r;
+        r = change_oops_dump(&a, context->config.oops_dump);
         if (r < 0)
                 return r;
         r = switch_recording_on(&a);

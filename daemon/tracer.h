@@ -51,6 +51,9 @@ int tracer_note_recording(int runtime_fd, const char *boot_id, Error *error);
  * which were on before. */
 int tracer_bring_cpus_online(const Context *context, char ***done);
 
+/* Below /proc/sys. */
+#define TRACER_OOPS_DUMP "kernel/ftrace_dump_on_oops"
+
 /* Undoes what the journal says, and looks whether it is so. What the kernel refuses as busy is tried for up to five
  * seconds. Goes on after a step that fails, and then keeps the journal, so that it can be tried again; what is as it was
  * is left alone then. done, if not NULL, gets a sentence for each thing that was changed.

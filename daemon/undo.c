@@ -13,6 +13,7 @@ static const char *const kinds[_UNDO_KIND_MAX] = {
         [UNDO_TRACER] = "tracer",
         [UNDO_CPUS] = "cpus",
         [UNDO_BIND] = "bind",
+        [UNDO_SYSCTL] = "sysctl",
 };
 
 int undo_boot_id(const char *proc_root, char **ret) {

@@ -13,6 +13,7 @@ typedef enum UndoKind {
         UNDO_TRACER,    /* the tracer goes back to nop */
         UNDO_CPUS,      /* value: the CPU list that was online */
         UNDO_BIND,      /* name: PCI driver; value: device */
+        UNDO_SYSCTL,    /* name: a file below /proc/sys; value: what to write to it */
         _UNDO_KIND_MAX,
 } UndoKind;
 

@@ -63,6 +63,22 @@ Test(config, sync) {
         }
 }
 
+Test(config, oops_dump) {
+        static const struct {
+                const char *text;
+                OopsDump oops_dump;
+        } table[] = {
+                { "", OOPS_DUMP_UNCHANGED },
+                { "[Capture]\nDumpOnOops=yes\n", OOPS_DUMP_ALL },
+                { "[Capture]\nDumpOnOops=orig_cpu\n", OOPS_DUMP_ORIG_CPU },
+                { "[Capture]\nDumpOnOops=yes\nDumpOnOops=no\n", OOPS_DUMP_UNCHANGED },
+                { "[Capture]\nDumpOnOops=2\n", OOPS_DUMP_UNCHANGED },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++)
+                cr_expect_eq(load(table[i].text).oops_dump, table[i].oops_dump, "%s", table[i].text);
+}
+
 Test(config, fast_level) {
         static const struct {
                 const char *text;

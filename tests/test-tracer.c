@@ -345,6 +345,53 @@ Test(tracer_arm, cpus_come_back) {
         assert_file(&rig, "sys/devices/system/cpu/cpu3/online", "1");
 }
 
+/* The text of 6.12 may be more than a number. */
+Test(tracer_arm, oops_dump) {
+        static const struct {
+                OopsDump dump;
+                const char *before, *armed;
+        } table[] = {
+                { OOPS_DUMP_UNCHANGED, "0\n", "0" },
+                { OOPS_DUMP_ALL, "0\n", "1" },
+                { OOPS_DUMP_ORIG_CPU, "0\n", "2" },
+                { OOPS_DUMP_ALL, "2\n", "1" },
+                { OOPS_DUMP_ALL, "1\n", "1" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_tracer_armed_ TracerArmed armed = {};
+                _cleanup_free_ char *before = NULL;
+                _cleanup_rig_ Rig rig;
+
+                rig_make(&rig);
+                fake_file(&rig.machine.tree, "proc/sys/kernel/ftrace_dump_on_oops", table[i].before);
+                rig.context.config.oops_dump = table[i].dump;
+                before = machine_settings(&rig.machine);
+                arm(&rig, 0, &armed);
+                assert_file(&rig, "proc/sys/kernel/ftrace_dump_on_oops", table[i].armed);
+                cr_assert_eq(restore(&rig), 1);
+                machine_assert_settings(&rig.machine, before);
+        }
+}
+
+Test(tracer_arm, oops_dump_that_stays) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_error_ Error error = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        rig.context.config.oops_dump = OOPS_DUMP_ALL;
+        arm(&rig, 0, &armed);
+        machine_refuse(&rig.machine, "proc/sys/kernel/ftrace_dump_on_oops");
+        cr_assert_lt(tracer_restore(&rig.context, rig.runtime_fd, BOOT, NULL, &error), 0);
+        cr_assert(strstr(error.text, "Cannot set /proc/sys/kernel/ftrace_dump_on_oops back to 0"), "%s", error.text);
+        assert_file(&rig, "tracing/current_tracer", "nop");
+        cr_assert(undo_exists(rig.runtime_fd));
+        fake_file(&rig.machine.tree, "proc/sys/kernel/ftrace_dump_on_oops", "1\n");
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "proc/sys/kernel/ftrace_dump_on_oops", "0");
+}
+
 /* One step that fails keeps the journal, and none of the others from being done. */
 Test(tracer_arm, restoring_goes_on) {
         _cleanup_tracer_armed_ TracerArmed armed = {};

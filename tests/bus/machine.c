@@ -37,6 +37,7 @@ void machine_make(Machine *m) {
                 { "proc/meminfo",
                                 "MemTotal:        8388608 kB\nMemFree:          262144 kB\nMemAvailable:    4194304 kB\n" },
                 { "proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" },
+                { "proc/sys/kernel/ftrace_dump_on_oops", "0\n" },
                 { "proc/sys/kernel/random/boot_id", "6a4a62d6-9cd1-4a4a-9c1c-0c29c0a3f7b4\n" },
         };
         static const struct {

@@ -80,7 +80,7 @@ network_up() {
 # All that a session may have changed, as text. In one process: there are two hundred files.
 machine_state() {
     (cd "$tracing" && exec grep -H '' current_tracer tracing_on trace_clock tracing_cpumask buffer_size_kb \
-        per_cpu/cpu*/buffer_size_kb buffer_percent events/enable options/* /sys/devices/system/cpu/online)
+        per_cpu/cpu*/buffer_size_kb buffer_percent events/enable options/* /sys/devices/system/cpu/online /proc/sys/kernel/ftrace_dump_on_oops)
 }
 
 service_state() {

@@ -26,6 +26,7 @@ no_override() {
 start() {
     mmiotracectl -q start --driver e1000e >/tmp/answer 2>&1 || give_up "$1: cannot start: $(cat /tmp/answer)"
     [ "$(cat /sys/devices/system/cpu/online)" = 0 ] || not_ok "$1-one-cpu" "$(cat /sys/devices/system/cpu/online)"
+    [ "$(cat /proc/sys/kernel/ftrace_dump_on_oops)" = 1 ] || not_ok "$1-oops" "$(cat /proc/sys/kernel/ftrace_dump_on_oops)"
     modprobe e1000e
     udevadm settle
     mmiotracectl -q mark "$1" >/tmp/answer 2>&1 || not_ok "$1-mark" "$(cat /tmp/answer)"
@@ -103,6 +104,9 @@ kill_daemon() {
     pid=$(main_pid)
     [ "${pid:-0}" = 0 ] || kill -KILL "$pid" 2>/dev/null || true
 }
+
+# One thing more that has to come back, and that the sandboxes have to let through.
+printf '[Capture]\nDumpOnOops=yes\n' >/etc/mmiotraced/mmiotraced.conf
 
 # Rings that nobody ever sized have a size of their own kind, which cannot be set again.
 echo 1408 >"$tracing/buffer_size_kb"
