@@ -24,7 +24,9 @@ static int exec_seal(FILE *out, void *userdata) {
         if (fchdir(job->session->dir_fd) < 0 || dup2(fileno(out), STDOUT_FILENO) < 0)
                 return -errno;
         (void) execl(context->seal_program, context->seal_program, argument, (char *) NULL);
-        return worker_send_result(out, -errno, &(Error) { ERROR_FAILED, (char *) "The program that seals sessions cannot be run." });
+        /* It may be about to be replaced by another version. */
+        return worker_send_result(out, -errno, &(Error) { ERROR_PROCESS_DIED, (char *) "The program that seals sessions cannot be "
+                                  "run; mmiotraced tries again when it is started the next time." });
 }
 
 static void on_line(const char *key, const char *value, void *userdata) {

@@ -305,6 +305,9 @@ void session_renew_archive_or_log(Session *s) {
 
 void session_resume(Session *s) {
         if (session_is_over(s)) {
+                /* Its program was not there, or was killed. */
+                if (s->seal_error.code == ERROR_PROCESS_DIED)
+                        session_seal(s);
                 session_seal_if_room(s);
                 session_renew_archive_or_log(s);
                 return;

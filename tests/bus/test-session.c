@@ -389,6 +389,31 @@ Test(session, seal_that_fails) {
         daemon_stop(f);
 }
 
+/* As while a package is replaced: whoever brings it back finds the session sealed. */
+Test(session, seal_that_is_not_there) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *list = NULL, *text = NULL;
+
+        f->seal_program = "/nonexistent";
+        daemon_start(f);
+        session = capture(f);
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "failed");
+        assert_session(f, session, "Result", "seal-failed");
+        text = get_string(f, session, BUS_INTERFACE_SESSION, "ResultText");
+        cr_assert(strstr(text, "cannot be run; mmiotraced tries again"), "%s", text);
+        daemon_stop(f);
+
+        f->seal_program = SEAL_PROGRAM;
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "success");
+        list = fixture_unpack(f, session);
+        assert_unpacked_log(f);
+        daemon_stop(f);
+}
+
 Test(session, daemon_told_to_end) {
         Fixture *f = &fixture;
         _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL, *list = NULL;
