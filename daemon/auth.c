@@ -3,6 +3,8 @@
 #include <inttypes.h>
 
 #include "auth.h"
+#include "log.h"
+#include "names.h"
 #include "util.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
@@ -155,6 +157,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         Query *q = userdata;
 
         q->result = read_answer(reply, &q->error);
+        log_send(LOG_DEBUG, "MESSAGE=polkit was asked whether user %u may %s: %s", q->uid, q->action,
+                        q->result > 0 ? "yes" : q->error.message, FIELD_CALLER_UID "=%u", q->uid);
         return answer(q);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <systemd/sd-journal.h>
-
 #include "boot-bus.h"
 #include "boot-steps.h"
+#include "log.h"
 #include "manager-boot.h"
 #include "names.h"
 #include "options-bus.h"
@@ -90,17 +89,16 @@ int boot_run(const Context *context) {
 
         r = boot_begin(context, &module, &error);
         if (r < 0) {
-                (void) sd_journal_send("MESSAGE=No session begins at this boot: %s", error.text ?: strerrordesc_np(-r), "PRIORITY=3",
-                                NULL);
+                log_send(LOG_ERR, "MESSAGE=No session begins at this boot: %s", error.text ?: strerrordesc_np(-r));
                 return r;
         }
         if (r == 0)
                 return 0;
-        (void) sd_journal_send("MESSAGE=The kernel traces for a session from here on; this machine runs on one CPU until it ends",
-                        "PRIORITY=5", FIELD_DRIVER "=%s", module, NULL);
+        log_send(LOG_NOTICE, "MESSAGE=The kernel traces for a session from here on; this machine runs on one CPU until it ends",
+                        FIELD_DRIVER "=%s", module);
         r = unit_bus_load_early(module, &error);
         /* The daemon will try it again. */
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot load %s yet: %s", module, error.text ?: strerrordesc_np(-r), "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=Cannot load %s yet: %s", module, error.text ?: strerrordesc_np(-r));
         return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ini.h>
-#include <systemd/sd-journal.h>
 
 #include "config.h"
+#include "log.h"
 
 #define ATTEMPTS_MAX 1000
 #define RETRY_LEAST_USEC (100 * USEC_PER_MSEC)
@@ -35,8 +35,8 @@ static char *read_counted(char *buf, int size, void *stream) {
 }
 
 static void warn_line(const Reader *r, const char *what, const char *text) {
-        (void) sd_journal_send("MESSAGE=%s:%u: %s \"%s\", ignoring", r->path, r->line, what, text, "PRIORITY=4",
-                        "CONFIG_FILE=%s", r->path, "CONFIG_LINE=%u", r->line, NULL);
+        log_send(LOG_WARNING, "MESSAGE=%s:%u: %s \"%s\", ignoring", r->path, r->line, what, text,
+                        "CONFIG_FILE=%s", r->path, "CONFIG_LINE=%u", r->line);
 }
 
 /* What that line has set. */
@@ -252,8 +252,8 @@ static void drop_broken_targets(Config *c) {
                 }
                 (void) snprintf(section, sizeof section, "Target %s", t->name);
                 first = settings_find(&c->settings, section, NULL);
-                (void) sd_journal_send("MESSAGE=%s%starget \"%s\" is not used: %s", first ? first->file : "", first ? ": " : "",
-                                t->name, strempty(error.text), "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=%s%starget \"%s\" is not used: %s", first ? first->file : "", first ? ": " : "",
+                                t->name, strempty(error.text));
                 settings_remove(&c->settings, section, NULL);
                 target_free(t);
         }
@@ -298,8 +298,8 @@ static int read_file(const char *path, Config *c, Error *error) {
         if (ferror(file))
                 return error_set_errno(error, ERROR_FAILED, -EIO, "Cannot read %s", path);
         if (line > 0)
-                (void) sd_journal_send("MESSAGE=%s:%i: neither a section nor KEY=VALUE, ignoring, with more such lines if there are any",
-                                path, line, "PRIORITY=4", "CONFIG_FILE=%s", path, "CONFIG_LINE=%i", line, NULL);
+                log_send(LOG_WARNING, "MESSAGE=%s:%i: neither a section nor KEY=VALUE, ignoring, with more such lines if there are any",
+                                path, line, "CONFIG_FILE=%s", path, "CONFIG_LINE=%i", line);
         return reader.r;
 }
 

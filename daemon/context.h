@@ -7,7 +7,7 @@
 #include "config.h"
 
 typedef struct Context {
-        const char *tracing_dir;        /* NULL: where tracefs is mounted */
+        const char *tracing_dir;        /* where the unit has bound tracefs; NULL: where it is mounted */
         const char *sys_root, *proc_root;
         const char *module_dir;         /* as depmod makes it; NULL: the running kernel's */
         const char *boot_dir, *lsinitramfs; /* initrd.img-RELEASE, and the program that lists it */

@@ -2,10 +2,10 @@
 
 #include <signal.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
 
 #include "config-bus.h"
 #include "daemon.h"
+#include "log.h"
 #include "manager-bus.h"
 #include "names.h"
 #include "program-watch.h"
@@ -13,7 +13,7 @@
 #include "unit-bus.h"
 
 static int log_errno(int r, const char *what) {
-        (void) sd_journal_send("MESSAGE=%s: %s", what, strerrordesc_np(-r), "PRIORITY=3", "ERRNO=%i", -r, NULL);
+        log_send(LOG_ERR, "MESSAGE=%s: %s", what, strerrordesc_np(-r), "ERRNO=%i", -r);
         return r;
 }
 
@@ -49,8 +49,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 
         r = config_reload(((Daemon *) userdata)->manager, &error);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=The configuration stays as it was: %s", error.text ?: strerrordesc_np(-r), "PRIORITY=3",
-                                NULL);
+                log_send(LOG_ERR, "MESSAGE=The configuration stays as it was: %s", error.text ?: strerrordesc_np(-r));
         return 0;
 }
 

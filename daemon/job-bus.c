@@ -44,7 +44,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
 }
 
-static const sd_bus_vtable job_vtable[] = {
+const sd_bus_vtable job_bus_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Type", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -89,7 +89,7 @@ static int enumerate(sd_bus *connection, const char *prefix, void *userdata, cha
 int job_bus_add(sd_bus *connection, Manager *manager) {
         int r;
 
-        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_JOB, BUS_INTERFACE_JOB, job_vtable, find, manager);
+        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_JOB, BUS_INTERFACE_JOB, job_bus_vtable, find, manager);
         if (r < 0)
                 return r;
         return sd_bus_add_node_enumerator(connection, NULL, BUS_PATH_JOB, enumerate, manager);

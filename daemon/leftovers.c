@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <systemd/sd-journal.h>
-
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "steps.h"
@@ -31,8 +30,8 @@ void leftovers_recovered(Manager *m, Session *s, const Error *error) {
 }
 
 void leftovers_log_dropped_journal(void) {
-        (void) sd_journal_send("MESSAGE=The undo journal of an earlier boot is dropped: the settings in it ended with that boot",
-                        "PRIORITY=5", "MESSAGE_ID=" MESSAGE_JOURNAL_DROPPED, NULL);
+        log_send(LOG_NOTICE, "MESSAGE=The undo journal of an earlier boot is dropped: the settings in it ended with that boot",
+                        "MESSAGE_ID=" MESSAGE_JOURNAL_DROPPED);
 }
 
 static int restore(FILE *out, void *userdata) {
@@ -54,8 +53,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 static void on_line(const char *key, const char *value, void *userdata) {
         if (streq(key, "DONE")) {
                 leftovers_note(userdata, value);
-                (void) sd_journal_send("MESSAGE=What an earlier session left is undone: %s", value, "PRIORITY=5",
-                                "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+                log_send(LOG_NOTICE, "MESSAGE=What an earlier session left is undone: %s", value,
+                                "MESSAGE_ID=" MESSAGE_RESTORED);
         } else if (streq(key, "DROPPED"))
                 leftovers_log_dropped_journal();
 }
@@ -65,8 +64,8 @@ static void on_restored(const Error *error, void *userdata) {
 
         m->leftovers.restorer = worker_free(m->leftovers.restorer);
         if (error) {
-                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left, trying again: %s",
-                                strempty(error->text), "PRIORITY=3", NULL);
+                log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left, trying again: %s",
+                                strempty(error->text));
                 /* One shot: each attempt sets the next one up. */
                 (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
         }
@@ -92,8 +91,7 @@ void leftovers_undo(Manager *m) {
                         },
                         &m->leftovers.restorer);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r), "PRIORITY=3",
-                                NULL);
+                log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r));
 }
 
 int leftovers_recover(Manager *m, uid_t uid, Error *error) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <systemd/sd-journal.h>
-
 #include "boot-steps.h"
+#include "log.h"
 #include "manager-boot.h"
 #include "names.h"
 
@@ -20,8 +19,8 @@ static void on_arm_done(const Error *error, void *userdata) {
         m->arm = (Arm) {};
         if (!error) {
                 m->armed = TAKE_PTR(arm.boot.options.driver);
-                (void) sd_journal_send("MESSAGE=The next boot is armed for a session of %s", m->armed, "PRIORITY=5",
-                                FIELD_DRIVER "=%s", m->armed, FIELD_CALLER_UID "=%u", arm.boot.owner_uid, NULL);
+                log_send(LOG_NOTICE, "MESSAGE=The next boot is armed for a session of %s", m->armed,
+                                FIELD_DRIVER "=%s", m->armed, FIELD_CALLER_UID "=%u", arm.boot.owner_uid);
         }
         arm.done(arm.notes, error, arm.userdata);
         next_boot_done(&arm.boot);
@@ -93,8 +92,8 @@ static void load_armed(Manager *m) {
         if (r >= 0)
                 m->armed = TAKE_PTR(boot.options.driver);
         else if (r != -ENOENT)
-                (void) sd_journal_send("MESSAGE=Cannot make sense of %s/" NEXT_BOOT_FILE ", which will not begin a session: %s",
-                                m->context->config_dir, strerrordesc_np(-r), "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=Cannot make sense of %s/" NEXT_BOOT_FILE ", which will not begin a session: %s",
+                                m->context->config_dir, strerrordesc_np(-r));
 }
 
 void manager_take_up_boot(Manager *m) {
@@ -113,8 +112,8 @@ void manager_take_up_boot(Manager *m) {
         if (r >= 0)
                 r = manager_begin_session(m, &boot.options, boot.owner_uid, &s, &error);
         if (r < 0) {
-                (void) sd_journal_send("MESSAGE=Cannot take up the session that was begun at boot, it is lost: %s",
-                                error.text ?: strerrordesc_np(-r), "PRIORITY=3", NULL);
+                log_send(LOG_ERR, "MESSAGE=Cannot take up the session that was begun at boot, it is lost: %s",
+                                error.text ?: strerrordesc_np(-r));
                 manager_forget_boot(m);
         }
 }
@@ -127,6 +126,5 @@ void manager_forget_boot(Manager *m) {
         if (r >= 0 || r == -ENOENT)
                 r = remove_tree_at(m->runtime_fd, BOOT_DIR);
         if (r < 0 && r != -ENOENT)
-                (void) sd_journal_send("MESSAGE=Cannot remove what the session at boot has left: %s", strerrordesc_np(-r),
-                                "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=Cannot remove what the session at boot has left: %s", strerrordesc_np(-r));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
 
 #include "boot-bus.h"
 #include "bound-bus.h"
@@ -9,6 +8,8 @@
 #include "check-bus.h"
 #include "config-bus.h"
 #include "job-bus.h"
+#include "log-bus.h"
+#include "log.h"
 #include "manager-bus.h"
 #include "names.h"
 #include "options-bus.h"
@@ -146,8 +147,8 @@ static void on_session_added(Session *s, void *userdata) {
         emit_manager_changed(bus);
         r = bound_bus_watch(bus->connection, s, &bus->bound);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Session %u: cannot watch the program that it is bound to: %s", s->id,
-                                strerrordesc_np(-r), "PRIORITY=4", FIELD_SESSION "=%u", s->id, NULL);
+                log_send(LOG_WARNING, "MESSAGE=Session %u: cannot watch the program that it is bound to: %s", s->id,
+                                strerrordesc_np(-r), FIELD_SESSION "=%u", s->id);
 }
 
 static void on_session_changed(Session *s, void *userdata) {
@@ -417,7 +418,7 @@ static int property_disk_usage(sd_bus *connection, const char *path, const char 
 }
 
 /* Without SD_BUS_VTABLE_UNPRIVILEGED sd-bus itself refuses everybody but root; with it, the method asks auth.h. */
-static const sd_bus_vtable manager_vtable[] = {
+const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", property_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("APIVersion", "u", property_api_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -469,11 +470,13 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
         if (r >= 0)
                 r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, manager_vtable, bus);
+                r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, bus_manager_vtable, bus);
         if (r >= 0)
                 r = session_bus_add(connection, bus);
         if (r >= 0)
                 r = job_bus_add(connection, manager);
+        if (r >= 0)
+                r = log_bus_add(connection);
         if (r < 0)
                 return r;
         manager->hooks = (ManagerHooks) {

@@ -9,6 +9,8 @@
 
 typedef struct Bus Bus;
 
+extern const sd_bus_vtable bus_manager_vtable[];
+
 /* Puts the objects on the connection and sets the manager's hooks. */
 int bus_new(sd_bus *connection, Manager *manager, Bus **ret);
 Bus *bus_free(Bus *bus);

@@ -2,8 +2,8 @@
 
 /* A change of the settings while the daemon runs. */
 
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 
@@ -18,8 +18,8 @@ int manager_reload(Manager *m, Error *error) {
         m->next_config = next;
         m->has_next_config = true;
         if (m->active)
-                (void) sd_journal_send("MESSAGE=Read the configuration again; it takes effect when session %u has ended", m->active->id,
-                                "PRIORITY=5", FIELD_SESSION "=%u", m->active->id, NULL);
+                log_send(LOG_NOTICE, "MESSAGE=Read the configuration again; it takes effect when session %u has ended", m->active->id,
+                                FIELD_SESSION "=%u", m->active->id);
         manager_take_config(m);
         return 0;
 }
@@ -32,6 +32,6 @@ void manager_take_config(Manager *m) {
         m->context->config = m->next_config;
         m->next_config = (Config) {};
         m->has_next_config = false;
-        (void) sd_journal_send("MESSAGE=The configuration that was read again is in effect", "PRIORITY=6", NULL);
+        log_send(LOG_INFO, "MESSAGE=The configuration that was read again is in effect");
         m->hooks.config_changed(m->hooks.userdata);
 }

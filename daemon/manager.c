@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
@@ -239,8 +239,8 @@ void manager_drop_session(Manager *m, Session *s) {
         if (!s->announced && r >= 0)
                 (void) write_last_id(m, s->id - 1);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot remove the files of session %s: %s", name, strerrordesc_np(-r),
-                                "PRIORITY=4", FIELD_SESSION "=%s", name, NULL);
+                log_send(LOG_WARNING, "MESSAGE=Cannot remove the files of session %s: %s", name, strerrordesc_np(-r),
+                                FIELD_SESSION "=%s", name);
         session_free(s);
 }
 
@@ -303,16 +303,16 @@ static int load_sessions(Manager *m) {
                 if (removed && parse_u64(removed, &id) >= 0 && id <= UINT32_MAX) {
                         r = removal_resume(m, (unsigned) id);
                         if (r < 0)
-                                (void) sd_journal_send("MESSAGE=Cannot remove %s, trying at the next start: %s", entry->d_name,
-                                                strerrordesc_np(-r), "PRIORITY=4", NULL);
+                                log_send(LOG_WARNING, "MESSAGE=Cannot remove %s, trying at the next start: %s", entry->d_name,
+                                                strerrordesc_np(-r));
                         continue;
                 }
                 if (parse_u64(entry->d_name, &id) < 0 || id > UINT32_MAX)
                         continue;
                 r = session_load(m, (unsigned) id, &s);
                 if (r < 0)
-                        (void) sd_journal_send("MESSAGE=Cannot read session %s, leaving it alone: %s", entry->d_name,
-                                        strerrordesc_np(-r), "PRIORITY=4", FIELD_SESSION "=%s", entry->d_name, NULL);
+                        log_send(LOG_WARNING, "MESSAGE=Cannot read session %s, leaving it alone: %s", entry->d_name,
+                                        strerrordesc_np(-r), FIELD_SESSION "=%s", entry->d_name);
         }
         return 0;
 }

@@ -2,10 +2,11 @@
 
 #include <getopt.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 
 #include "boot-bus.h"
 #include "daemon.h"
+#include "introspect-bus.h"
+#include "log.h"
 #include "names.h"
 #include "recover.h"
 #include "util.h"
@@ -20,21 +21,37 @@ static void help(void) {
              "     --recover      Do not run: end the session that a dead daemon has left, put\n"
              "                    the machine back, and exit; 1 if that is not possible\n"
              "     --if-stopped   With --recover, from a unit: only if it is being stopped\n"
+             "     --bus-introspect [INTERFACE]\n"
+             "                    Write the introspection data of all interfaces, or of one, and exit\n"
              "  -h --help         Show this\n"
              "     --version      Show the version\n"
              "\n"
              "Environment: STATE_DIRECTORY (default /var/lib/mmiotraced) holds the sessions,\n"
              "RUNTIME_DIRECTORY (default /run/mmiotraced) what has to be undone,\n"
-             "CONFIGURATION_DIRECTORY (default /etc/mmiotraced) what arms the next boot.");
+             "CONFIGURATION_DIRECTORY (default /etc/mmiotraced) what arms the next boot,\n"
+             "TRACING_DIRECTORY (default: where it is mounted) is tracefs.");
 }
 
 static const char *directory(const char *variable, const char *otherwise) {
         return secure_getenv(variable) ?: otherwise;
 }
 
+static int introspect_to_stdout(const char *interface) {
+        int r = introspect_bus_write(interface, stdout);
+
+        if (r >= 0 && fflush(stdout) != 0)
+                r = -errno;
+        if (r == -ENOENT)
+                fprintf(stderr, "mmiotraced has no interface \"%s\" on the bus; without a name, it shows all.\n", interface);
+        else if (r < 0)
+                fprintf(stderr, "Cannot write the introspection data: %s\n", strerrordesc_np(-r));
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "boot", no_argument, NULL, 'b' },
+                { "bus-introspect", no_argument, NULL, 'i' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { "recover", no_argument, NULL, 'r' },
@@ -45,6 +62,7 @@ int main(int argc, char *argv[]) {
                 CONFIG_FILE ".d", "/run/mmiotraced/mmiotraced.conf.d", VENDOR_CONFIG_FILE ".d", NULL,
         };
         Context context = {
+                .tracing_dir = secure_getenv("TRACING_DIRECTORY"),
                 .sys_root = "/sys",
                 .proc_root = "/proc",
                 .boot_dir = "/boot",
@@ -59,13 +77,16 @@ int main(int argc, char *argv[]) {
                 .config = CONFIG_DEFAULT,
         };
         _cleanup_error_ Error error = {};
-        bool boot = false, recover = false, if_stopped = false;
+        bool boot = false, introspect = false, recover = false, if_stopped = false;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case 'b':
                         boot = true;
+                        break;
+                case 'i':
+                        introspect = true;
                         break;
                 case 'h':
                         help();
@@ -82,15 +103,17 @@ int main(int argc, char *argv[]) {
                 default:
                         return 2;
                 }
+        if (introspect && optind + 1 >= argc)
+                return introspect_to_stdout(argv[optind]);
         if (optind < argc) {
                 fputs("mmiotraced takes no arguments; see --help.\n", stderr);
                 return 2;
         }
         umask(0077);
+        log_set_level(LOG_INFO);
         r = config_load(&context.config_places, &context.config, &error);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Every setting is at its default: %s", error.text ?: strerrordesc_np(-r), "PRIORITY=3",
-                                NULL);
+                log_send(LOG_ERR, "MESSAGE=Every setting is at its default: %s", error.text ?: strerrordesc_np(-r));
         if (recover) {
                 /* systemd takes no descriptors from a process that is not the service's main one. */
                 (void) unsetenv("NOTIFY_SOCKET");

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "recover.h"
@@ -18,7 +18,7 @@
 #define SESSION_USEC (120 * USEC_PER_SEC)
 
 static void say(int priority, const char *text) {
-        (void) sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "MESSAGE_ID=" MESSAGE_RESTORED, NULL);
+        log_send(priority, "MESSAGE=%s", text, "MESSAGE_ID=" MESSAGE_RESTORED);
         if (isatty(STDERR_FILENO))
                 fprintf(stderr, "%s\n", text);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <sys/resource.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "removal.h"
@@ -38,9 +38,9 @@ static void on_line(const char *key, const char *value, void *userdata) {
 
         if (!streq(key, "GONE") || !s)
                 return;
-        (void) sd_journal_send("MESSAGE=Session %u was removed %s", s->id, removal->why, "PRIORITY=5",
+        log_send(LOG_NOTICE, "MESSAGE=Session %u was removed %s", s->id, removal->why,
                         "MESSAGE_ID=" MESSAGE_SESSION_REMOVED, FIELD_SESSION "=%u", s->id, FIELD_DRIVER "=%s",
-                        strempty(s->options.driver), FIELD_ARCHIVE "=%s", strempty(s->archive), NULL);
+                        strempty(s->options.driver), FIELD_ARCHIVE "=%s", strempty(s->archive));
         removal->manager->hooks.session_removed(s, removal->manager->hooks.userdata);
         removal->session = NULL;
         session_free(s);
@@ -52,7 +52,7 @@ static void on_done(const Error *error, void *userdata) {
         unsigned id = removal->id;
 
         if (error)
-                (void) sd_journal_send("MESSAGE=%s", strempty(error->text), "PRIORITY=4", FIELD_SESSION "=%u", id, NULL);
+                log_send(LOG_WARNING, "MESSAGE=%s", strempty(error->text), FIELD_SESSION "=%u", id);
         if (removal->session)
                 removal->session->removing = false;
         removal_free(removal);

@@ -322,7 +322,7 @@ static int property_job(sd_bus *connection, const char *path, const char *interf
         return r < 0 ? r : sd_bus_message_append(reply, "o", job);
 }
 
-static const sd_bus_vtable session_vtable[] = {
+const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Id", "u", NULL, offsetof(Session, id), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -425,7 +425,7 @@ static int enumerate(sd_bus *connection, const char *prefix, void *userdata, cha
 int session_bus_add(sd_bus *connection, Bus *bus) {
         int r;
 
-        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_SESSION, BUS_INTERFACE_SESSION, session_vtable, find, bus);
+        r = sd_bus_add_fallback_vtable(connection, NULL, BUS_PATH_SESSION, BUS_INTERFACE_SESSION, session_bus_vtable, find, bus);
         if (r < 0)
                 return r;
         return sd_bus_add_node_enumerator(connection, NULL, BUS_PATH_SESSION, enumerate, bus);

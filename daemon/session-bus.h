@@ -5,6 +5,8 @@
 
 #include "manager-bus.h"
 
+extern const sd_bus_vtable session_bus_vtable[];
+
 int session_bus_add(sd_bus *connection, Bus *bus);
 void session_bus_emit_changed(sd_bus *connection, Session *session);
 int session_bus_path(const Session *session, char **ret);

@@ -5,8 +5,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
@@ -55,8 +55,8 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 session_warn(s, value);
         else if (streq(key, "DONE")) {
                 leftovers_note(s->manager, value);
-                (void) sd_journal_send("MESSAGE=Session %u: %s", s->id, value, "PRIORITY=6", "MESSAGE_ID=" MESSAGE_RESTORED,
-                                FIELD_SESSION "=%u", s->id, NULL);
+                log_send(LOG_INFO, "MESSAGE=Session %u: %s", s->id, value, "MESSAGE_ID=" MESSAGE_RESTORED,
+                                FIELD_SESSION "=%u", s->id);
         } else if (streq(key, "DROPPED"))
                 leftovers_log_dropped_journal();
         else if (streq(key, "CPU") && parse_u64(value, &number) >= 0)
@@ -457,7 +457,7 @@ static void on_watch_line(const char *key, const char *value, void *userdata) {
         if (!streq(key, "WARNING") || strv_contains(s->warnings, value))
                 return;
         session_warn(s, value);
-        (void) sd_journal_send("MESSAGE=Session %u: %s", s->id, value, "PRIORITY=4", FIELD_SESSION "=%u", s->id, NULL);
+        log_send(LOG_WARNING, "MESSAGE=Session %u: %s", s->id, value, FIELD_SESSION "=%u", s->id);
         r = session_save(s, false);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);

@@ -3,8 +3,7 @@
 /* The way of a session from the restored machine to its archive, and once more where that had failed: what was captured
  * stays until there is an archive of it. */
 
-#include <systemd/sd-journal.h>
-
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "sealing.h"
@@ -41,8 +40,8 @@ void session_seal_done(Session *s, const Error *error) {
                 s->raw_bytes = s->compressed_bytes = s->compressed_disk_bytes = 0;
         }
         if (!error && s->n_lost > 0)
-                (void) sd_journal_send("MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost, "PRIORITY=4",
-                                "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id, NULL);
+                log_send(LOG_WARNING, "MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost,
+                                "MESSAGE_ID=" MESSAGE_EVENTS_LOST, FIELD_SESSION "=%u", s->id);
         session_set_state(s, !error && session_result_is_good(s->result) ? SESSION_SEALED : SESSION_FAILED);
         if (error && error->code == ERROR_NO_SPACE)
                 vacuum_make_room(s->manager, storage_seal_bytes(s->raw_bytes, s->options.keep_raw));

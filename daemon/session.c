@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "session-capture.h"
@@ -19,22 +19,19 @@ static void log_state(const Session *s, const char *message_id, int priority) {
         _cleanup_free_ char *text = NULL;
 
         (void) session_shown_result_text(s, &text);
-        (void) sd_journal_send(
-                        "MESSAGE=Session %u is %s%s%s", s->id, session_state_to_string(s->state),
+        log_send(priority, "MESSAGE=Session %u is %s%s%s", s->id, session_state_to_string(s->state),
                         isempty(text) ? "" : ": ", strempty(text),
-                        "PRIORITY=%i", priority,
                         "MESSAGE_ID=%s", message_id,
                         FIELD_SESSION "=%u", s->id,
                         FIELD_STATE "=%s", session_state_to_string(s->state),
                         FIELD_DRIVER "=%s", strempty(s->options.driver),
                         FIELD_CALLER_UID "=%u", s->owner_uid,
-                        FIELD_ARCHIVE "=%s", strempty(s->archive),
-                        NULL);
+                        FIELD_ARCHIVE "=%s", strempty(s->archive));
 }
 
 void session_log_failure(const Session *s, int r, const char *what) {
-        (void) sd_journal_send("MESSAGE=Session %u: %s: %s", s->id, what, strerrordesc_np(-r), "PRIORITY=3",
-                        "ERRNO=%i", -r, FIELD_SESSION "=%u", s->id, NULL);
+        log_send(LOG_ERR, "MESSAGE=Session %u: %s: %s", s->id, what, strerrordesc_np(-r),
+                        "ERRNO=%i", -r, FIELD_SESSION "=%u", s->id);
 }
 
 /* The one place where a session's state changes: it is on disk before anybody hears of it. */

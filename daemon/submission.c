@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <systemd/sd-id128.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "names.h"
 #include "submission.h"
@@ -60,18 +60,18 @@ static void log_submission(const Submission *b, int priority, const char *messag
         _cleanup_free_ char *address = NULL;
 
         (void) submission_address(b, &address);
-        (void) sd_journal_send("MESSAGE=Session %u: the submission to %s %s%s%s", s->id, strempty(address), what,
-                        isempty(detail) ? "" : ": ", strempty(detail), "PRIORITY=%i", priority, "MESSAGE_ID=%s", message_id,
+        log_send(priority, "MESSAGE=Session %u: the submission to %s %s%s%s", s->id, strempty(address), what,
+                        isempty(detail) ? "" : ": ", strempty(detail), "MESSAGE_ID=%s", message_id,
                         FIELD_SESSION "=%u", s->id, FIELD_TARGET "=%s", strempty(address), FIELD_ARCHIVE "=%s",
-                        strempty(s->archive), FIELD_CALLER_UID "=%u", b->owner_uid, NULL);
+                        strempty(s->archive), FIELD_CALLER_UID "=%u", b->owner_uid);
 }
 
 static void save(Session *s) {
         int r = session_save(s, true);
 
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Session %u: cannot write " SESSION_FILE ": %s", s->id, strerrordesc_np(-r),
-                                "PRIORITY=3", FIELD_SESSION "=%u", s->id, NULL);
+                log_send(LOG_ERR, "MESSAGE=Session %u: cannot write " SESSION_FILE ": %s", s->id, strerrordesc_np(-r),
+                                FIELD_SESSION "=%u", s->id);
 }
 
 /* The session is as it will stay before anybody hears that the job is over. */
@@ -421,8 +421,8 @@ void submission_resume(Session *s) {
         if (r >= 0)
                 r = wait_for(b, usec);
         if (r < 0) {
-                (void) sd_journal_send("MESSAGE=Session %u: cannot go on with its submission: %s", s->id, strerrordesc_np(-r),
-                                "PRIORITY=3", FIELD_SESSION "=%u", s->id, NULL);
+                log_send(LOG_ERR, "MESSAGE=Session %u: cannot go on with its submission: %s", s->id, strerrordesc_np(-r),
+                                FIELD_SESSION "=%u", s->id);
                 return;
         }
         b->job->all_bytes = s->archive_bytes;

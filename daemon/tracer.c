@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <sys/statfs.h>
 #include <tracefs/tracefs.h>
 
@@ -11,8 +12,6 @@
 #include "ring.h"
 #include "tracer.h"
 #include "undo.h"
-
-#define TRACEFS_MAGIC_NUMBER 0x74726163 /* linux/magic.h */
 
 /* How full the ring may be at most until poll() wakes the drain early: that leaves most of it for the time in which the
  * drain does not come to run. */
@@ -44,11 +43,11 @@ static bool lockdown_hides_tracing(const Context *context) {
         return read_line_at(AT_FDCWD, path, &line) >= 0 && strstr(line, "[confidentiality]");
 }
 
-static bool is_tracefs(const char *dir) {
+/* Not merely the folder: without tracefs mounted on it, it is there all the same, empty, and of sysfs. */
+static bool is_of(const char *dir, long file_system) {
         struct statfs st;
 
-        /* Not merely the folder: without tracefs mounted on it, it is there all the same, and empty. */
-        return statfs(dir, &st) >= 0 && st.f_type == TRACEFS_MAGIC_NUMBER;
+        return statfs(dir, &st) >= 0 && st.f_type == file_system;
 }
 
 int tracer_find_dir(const Context *context, char **ret, Error *error) {
@@ -65,7 +64,7 @@ int tracer_find_dir(const Context *context, char **ret, Error *error) {
                         dir = NULL;
                         return -ENOMEM;
                 }
-                if (!is_tracefs(dir)) {
+                if (!is_of(dir, TRACEFS_MAGIC)) {
                         free(dir);
                         dir = NULL;
                 }
@@ -82,6 +81,10 @@ int tracer_find_dir(const Context *context, char **ret, Error *error) {
                         return error_set(error, ERROR_LOCKDOWN,
                                         "The kernel is locked down at level \"confidentiality\", which forbids tracing; "
                                         "boot with lockdown=integrity or less.");
+                if (is_of(dir, SYSFS_MAGIC))
+                        return error_set(error, ERROR_NO_TRACEFS,
+                                        "tracefs was not mounted when the service was started; mount it and restart the service: "
+                                        "\"systemctl start sys-kernel-tracing.mount && systemctl restart mmiotraced\".");
                 return error_set(error, ERROR_NO_TRACEFS,
                                 "tracefs at %s is empty: tracing was switched off when this kernel booted; "
                                 "\"journalctl -k -g tracing\" says why.", dir);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <inttypes.h>
-#include <systemd/sd-journal.h>
 
+#include "log.h"
 #include "manager.h"
 #include "report.h"
 #include "vacuum.h"
@@ -61,7 +61,7 @@ static void finish(Vacuum *v, const Error *error) {
         if (done)
                 done(error, userdata);
         else if (error)
-                (void) sd_journal_send("MESSAGE=%s", strempty(error->text), "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=%s", strempty(error->text));
 }
 
 /* Starts to remove the next one; false if there is none. */
@@ -77,7 +77,7 @@ static bool remove_next(Vacuum *v) {
                 v->last_id = s->id;
                 if (removal_start(s, "to make room, as its archive had been exported or submitted", &error) >= 0)
                         return true;
-                (void) sd_journal_send("MESSAGE=%s", strempty(error.text), "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=%s", strempty(error.text));
         }
         return false;
 }
@@ -138,8 +138,7 @@ void vacuum_make_room(Manager *m, uint64_t wanted_bytes) {
                 return;
         r = vacuum_begin(m, wanted_bytes, NULL, NULL);
         if (r < 0)
-                (void) sd_journal_send("MESSAGE=Cannot start the process that looks at the disk: %s", strerrordesc_np(-r),
-                                "PRIORITY=4", NULL);
+                log_send(LOG_WARNING, "MESSAGE=Cannot start the process that looks at the disk: %s", strerrordesc_np(-r));
 }
 
 void vacuum_tidy(Manager *m) {

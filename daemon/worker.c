@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "log.h"
 #include "worker.h"
 
 #define LINE_MAX_BYTES 8192
@@ -93,6 +94,7 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
                         si->si_status, strsignal(si->si_status));
         else if (si->si_status != EXIT_SUCCESS)
                 (void) error_set(&w->error, ERROR_FAILED, "The %s process failed without saying why.", w->name);
+        log_send(LOG_DEBUG, "MESSAGE=The %s process has ended: %s", w->name, w->error.text ?: "all is done");
         /* It is still needed when done has freed the worker. */
         error = w->error;
         w->error = (Error) {};
@@ -170,6 +172,7 @@ int worker_start(sd_event *event, const WorkerSpec *spec, Worker **ret) {
         if (w->pid == 0)
                 run_child(write_fd, spec);
 
+        log_send(LOG_DEBUG, "MESSAGE=The %s process runs as %i", w->name, w->pid);
         r = sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_io, w);
         if (r < 0)
                 return r;

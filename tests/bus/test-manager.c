@@ -53,6 +53,26 @@ Test(manager, arguments_have_names) {
         daemon_stop(f);
 }
 
+/* What "systemctl service-log-level" reads and writes. */
+Test(manager, log_control) {
+        static const char path[] = "/org/freedesktop/LogControl1", interface[] = "org.freedesktop.LogControl1";
+        Fixture *f = &fixture;
+        _cleanup_free_ char *text = NULL;
+
+        daemon_start(f);
+        assert_string(f, path, interface, "LogTarget", "journal");
+        assert_string(f, path, interface, "SyslogIdentifier", "test-daemon");
+        expect_ok(call(f, path, "org.freedesktop.DBus.Properties", "Set", "ssv", interface, "LogLevel", "s", "warning"));
+        assert_string(f, path, interface, "LogLevel", "warning");
+        text = expect_error(call(f, path, "org.freedesktop.DBus.Properties", "Set", "ssv", interface, "LogLevel", "s", "loud"),
+                        SD_BUS_ERROR_INVALID_ARGS);
+        cr_assert(strstr(text, "notice"), "%s", text);
+        assert_string(f, path, interface, "LogLevel", "warning");
+        assert_error(call(f, path, "org.freedesktop.DBus.Properties", "Set", "ssv", interface, "LogTarget", "s", "kmsg"),
+                        SD_BUS_ERROR_PROPERTY_READ_ONLY);
+        daemon_stop(f);
+}
+
 /* After a Start that was refused: the machine is as before, no session is left. */
 static void assert_unchanged(Fixture *f, const char *before) {
         _cleanup_strv_ char **sessions = list_sessions(f);
