@@ -59,11 +59,12 @@ static const struct {
         { "Unable to change power state from D3", TROUBLE_DEVICE }, /* drivers/pci/pci.c */
         { "BUG: ", TROUBLE_OOPS },                              /* arch/x86/mm/fault.c, show_fault_oops(), and others */
         { "kernel BUG at ", TROUBLE_OOPS },                     /* lib/bug.c, report_bug() */
-        { "Oops: ", TROUBLE_OOPS },                             /* arch/x86/kernel/dumpstack.c, __die_header() */
-        { "general protection fault", TROUBLE_OOPS },           /* arch/x86/kernel/traps.c */
         { "Kernel panic - not syncing", TROUBLE_OOPS },         /* kernel/panic.c */
         { "WARNING: ", TROUBLE_WARNING },                       /* kernel/panic.c, __warn() */
 };
+
+#define RECORDING_ENDS "With an oops the kernel stops recording: what was done behind it is not in the trace. Stop the session, and " \
+        "reboot before the next one."
 
 struct KernelWatch {
         char *const *names;
@@ -75,6 +76,7 @@ struct KernelWatch {
         } kinds[_TROUBLE_MAX];
         /* A warning whose head does not say whose it is; what follows may. NULL: none. */
         char *pending;
+        bool recording_ends_told;
         uint64_t pending_usec;
 };
 
@@ -96,11 +98,18 @@ KernelWatch *kernel_watch_free(KernelWatch *w) {
         return NULL;
 }
 
+/* "[#1]": what every oops has, of whatever kind (arch/x86/kernel/dumpstack.c, __die_header()). */
+static bool is_oops(const KernelMessage *m) {
+        const char *p = memmem(m->text, m->text_bytes, " [#", 3);
+
+        return p && p + 3 < m->text + m->text_bytes && p[3] >= '1' && p[3] <= '9';
+}
+
 static Trouble find_trouble(const KernelMessage *m) {
         for (size_t i = 0; i < ELEMENTS(signs); i++)
                 if (memmem(m->text, m->text_bytes, signs[i].text, strlen(signs[i].text)))
                         return signs[i].trouble;
-        return TROUBLE_NONE;
+        return is_oops(m) ? TROUBLE_OOPS : TROUBLE_NONE;
 }
 
 static bool is_about_driver(const KernelWatch *w, const KernelMessage *m) {
@@ -168,6 +177,11 @@ int kernel_watch_message(KernelWatch *w, const KernelMessage *m) {
         trouble = find_trouble(m);
         if (trouble == TROUBLE_NONE)
                 return 0;
+        /* kernel/panic.c, oops_enter(). */
+        if (is_oops(m) && !w->recording_ends_told) {
+                w->recording_ends_told = true;
+                w->warn(RECORDING_ENDS, w->userdata);
+        }
         /* The rest of what was told just now. */
         if (trouble != TROUBLE_WARNING && w->kinds[trouble].n_told > 0 &&
             m->stamp_usec <= w->kinds[trouble].last_usec + SAME_USEC)

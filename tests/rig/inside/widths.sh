@@ -47,7 +47,7 @@ note_machine
 mmiotracectl -q start || give_up "cannot start again"
 kmod_load
 echo 'BUG: claimed by a program' >/dev/kmsg
-(kmod_write oops pattern=x) 2>/dev/null
+{ (kmod_write oops pattern=x); } 2>/dev/null
 [ ! -e /out/oops.next ] || not_ok oops "the writer has survived"
 wait_for 60 oops_is_told || not_ok oops-told "$(warnings); $(journalctl -q -b -k -o cat | tail -n 30)"
 warnings | grep -q 'A driver made an access that mmiotrace cannot trace' || not_ok oops-why "$(warnings)"
@@ -56,7 +56,12 @@ if warnings | grep -q claimed; then
 fi
 journalctl -q -b -k -o cat | grep -q 'claimed by a program' || not_ok oops-program "the journal does not have it"
 [ "$(session_property "$(active_session)" State)" = capturing ] || not_ok oops-goes-on "it does not"
-mmiotracectl -q mark 'after the oops' >/dev/null || not_ok oops-mark "it is refused"
+# Whether anybody asked for it or not (kernel/panic.c, oops_enter()).
+[ "$(cat "$tracing/tracing_on")" = 0 ] || not_ok oops-records "the kernel records on"
+warnings | grep -q 'With an oops the kernel stops recording' || not_ok oops-records "it is not said: $(warnings)"
+if mmiotracectl -q mark 'after the oops' >/dev/null 2>&1; then
+    not_ok oops-mark "it is taken"
+fi
 path=$(active_session)
 mmiotracectl -q stop --wait >/tmp/stop.txt 2>&1 || not_ok oops-stop "$(cat /tmp/stop.txt)"
 [ "$(session_property "$path" Result)" = success ] || not_ok oops-result "$(session_property "$path" ResultText)"
