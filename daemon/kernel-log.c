@@ -147,7 +147,7 @@ static bool is_wanted(const KernelLogExcerpt *q, const KernelMessage *m) {
 }
 
 /* A device can put anything into a message: what is no plain text is printed as escapes. */
-static void print_text(FILE *f, const char *text, size_t bytes) {
+void kernel_log_print_text(FILE *f, const char *text, size_t bytes) {
         _cleanup_free_ char *copy = strndup(text, bytes);
 
         if (copy && strlen(copy) == bytes && text_is_clean(copy, true)) {
@@ -170,7 +170,7 @@ int kernel_message_quote(const KernelMessage *m, size_t max_bytes, char **ret) {
         f = open_memstream(&text, &n);
         if (!f)
                 return -ENOMEM;
-        print_text(f, m->text, MIN(bytes, max_bytes));
+        kernel_log_print_text(f, m->text, MIN(bytes, max_bytes));
         if (bytes > max_bytes)
                 fputs("...", f);
         if (fclose(f) != 0)
@@ -191,7 +191,7 @@ static int format_message(const KernelMessage *m, char **ret, size_t *ret_bytes)
                 const char *line_end = memchr(line, '\n', (size_t) (end - line)) ?: end;
 
                 fprintf(f, "[%5" PRIu64 ".%06" PRIu64 "] ", m->stamp_usec / USEC_PER_SEC, m->stamp_usec % USEC_PER_SEC);
-                print_text(f, line, (size_t) (line_end - line));
+                kernel_log_print_text(f, line, (size_t) (line_end - line));
                 fputc('\n', f);
                 line = line_end + 1;
         } while (line < end);

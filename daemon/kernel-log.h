@@ -32,7 +32,9 @@ int kernel_log_wait(KernelLog *log);
 
 /* Whether it names a driver, a module or a device, as a word of its own; dashes are as good as underscores. */
 bool kernel_message_names(const KernelMessage *message, const char *name);
-/* The first line, of at most max_bytes, as it may be shown: what is no plain text is printed as escapes. */
+/* One line of it, or of another copy of such a log: what is no plain text is printed as escapes. */
+void kernel_log_print_text(FILE *f, const char *text, size_t bytes);
+/* The first line, of at most max_bytes, printed like that. */
 int kernel_message_quote(const KernelMessage *message, size_t max_bytes, char **ret);
 
 /* What an archive shows of it. */

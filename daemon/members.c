@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+
 #include "members.h"
 #include "metadata.h"
 
@@ -7,11 +9,13 @@
 static const struct {
         const char *name;
         size_t max_bytes;
+        bool optional;          /* most sessions have none */
 } members[] = {
-        { METADATA_UNAME, 64 * KIB },
-        { METADATA_LSPCI, 16 * MIB },
-        { METADATA_LSPCI_XXXX, 32 * MIB },
-        { METADATA_KERNEL_LOG, 32 * MIB },
+        { METADATA_UNAME, 64 * KIB, false },
+        { METADATA_LSPCI, 16 * MIB, false },
+        { METADATA_LSPCI_XXXX, 32 * MIB, false },
+        { METADATA_KERNEL_LOG, 32 * MIB, false },
+        { METADATA_PSTORE, 64 * MIB, true },
 };
 
 static int load(int metadata_fd, const char *name, size_t max_bytes, char **ret, size_t *ret_bytes) {
@@ -44,7 +48,8 @@ int members_load(int metadata_fd, ArchiveHead *ret) {
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTS(members) && r >= 0; i++)
-                r = add(&h, metadata_fd, members[i].name, members[i].max_bytes);
+                if (!members[i].optional || faccessat(metadata_fd, members[i].name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                        r = add(&h, metadata_fd, members[i].name, members[i].max_bytes);
         if (r < 0)
                 return r;
         *ret = h;

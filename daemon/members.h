@@ -7,5 +7,5 @@
 #include "archive-head.h"
 
 /* metadata_fd is that folder. The files are in the order in which the archive has them. What was not saved is there, too,
- * and says so. */
+ * and says so; but what only a machine that died has left is not. */
 int members_load(int metadata_fd, ArchiveHead *ret);

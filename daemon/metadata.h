@@ -10,6 +10,7 @@
  *      driver.json     the traced driver, the devices bound to it ("bound": true), and behind them those that it could
  *                      drive; ids and addresses are hexadecimal text, "" is what there is not
  *      kernel.log      what the kernel said meanwhile, as dmesg(1) prints it, written once the session is over
+ *      pstore.txt      what a kernel that died has left, see pstore.h; not there otherwise
  *
  * Written before the tracer is armed and again after the session, when the driver is loaded: a machine that dies in
  * between still has the first. What cannot be read is written as "unavailable: REASON" (in driver.json as a member
@@ -28,6 +29,7 @@
 #define METADATA_PCI_DEVICES "pci_devices"
 #define METADATA_DRIVER "driver.json"
 #define METADATA_KERNEL_LOG "kernel.log"
+#define METADATA_PSTORE "pstore.txt"
 
 /* Writes all but the last, each as a whole. driver is NULL when no driver was named. What cannot be read is no error;
  * the first file that cannot be written is, after the others were tried. */

@@ -67,6 +67,7 @@ int main(int argc, char *argv[]) {
                 .proc_root = "/proc",
                 .boot_dir = "/boot",
                 .lsinitramfs = "/usr/bin/lsinitramfs",
+                .pstore_dir = "/var/lib/systemd/pstore",
                 .state_dir = directory("STATE_DIRECTORY", "/var/lib/mmiotraced"),
                 .runtime_dir = directory("RUNTIME_DIRECTORY", "/run/mmiotraced"),
                 .config_dir = directory("CONFIGURATION_DIRECTORY", "/etc/mmiotraced"),

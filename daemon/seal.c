@@ -19,6 +19,7 @@
 #include "metadata.h"
 #include "names.h"
 #include "pcidev.h"
+#include "printed.h"
 #include "report.h"
 #include "segment-file.h"
 #include "summary.h"
@@ -241,8 +242,60 @@ static void on_archive_progress(uint64_t done_bytes, uint64_t all_bytes, void *u
         tell_progress(p, p->log_share + (1 - p->log_share) * (double) done_bytes / (double) MAX(all_bytes, UINT64_C(1)));
 }
 
-static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, TraceTotals *ret, Gaps *gaps,
-        char ***warnings) {
+/* What the kernel has printed of the ring, for each place where that may have been kept. */
+static int find_printed(struct json_object *session, Printed **ret) {
+        static const char *const logs[] = {
+                SESSION_METADATA_DIR "/" METADATA_PSTORE, SESSION_METADATA_DIR "/" METADATA_KERNEL_LOG,
+        };
+        _cleanup_(printed_freep) Printed *printed = NULL;
+        bool mono = isempty(json_get_string(session, "trace_clock"));
+        int r;
+
+        r = printed_new(mono ? json_get_u64(session, "arm_monotonic_usec") : 0, &printed);
+        for (size_t i = 0; i < ELEMENTS(logs) && r >= 0; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (read_file_at(AT_FDCWD, logs[i], 64 * MIB, &text, NULL) >= 0)
+                        r = printed_find(printed, text);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(printed);
+        return 0;
+}
+
+/* Behind a mark that says what they are: events that were printed are no events of the trace, and may have gaps. */
+static int write_printed(const Printed *printed, LogWriter *log, struct json_object *session, char ***warnings) {
+        _cleanup_free_ char *lines = NULL, *mark = NULL, *warning = NULL;
+        uint64_t first_ns;
+        size_t n;
+        int r;
+
+        r = printed_lines(printed, &lines, &n, &first_ns);
+        if (r < 0 || n == 0)
+                return r;
+        if (asprintf(&mark, "mmiotraced: the %zu records below were printed by the kernel when it oopsed\n", n) < 0) {
+                mark = NULL;
+                return -ENOMEM;
+        }
+        if (asprintf(&warning, "The kernel oopsed and printed what was left in the ring buffer: the last %zu lines of the log, behind "
+                     "a mark that says so. They are not counted, and where the kernel's log was cut some may be missing.", n) < 0) {
+                warning = NULL;
+                return -ENOMEM;
+        }
+        r = log_writer_record(log, &(Record) { .type = RECORD_MARK, .time_ns = first_ns, .text = mark, .text_bytes = strlen(mark) });
+        if (r >= 0)
+                r = log_writer_text(log, lines, strlen(lines));
+        if (r >= 0)
+                r = json_add_u64(session, "printed_events", n);
+        if (r >= 0)
+                add_warning(warning, warnings);
+        return r;
+}
+
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, struct json_object *session,
+        TraceTotals *ret, Gaps *gaps, char ***warnings) {
+        _cleanup_(printed_freep) Printed *printed = NULL;
         _cleanup_(blind_freep) Blind *blind = NULL;
         uint64_t size_bytes = 0;
         Record record;
@@ -251,6 +304,8 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
         r = raw_size(raw_fd, &size_bytes);
         if (r >= 0)
                 r = blind_new(add_warning, warnings, &blind);
+        if (r >= 0)
+                r = find_printed(session, &printed);
         if (r >= 0)
                 r = write_head(log);
         if (r < 0)
@@ -261,6 +316,7 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
                         r = blind_record(blind, &record);
                 if (r < 0)
                         return r;
+                (void) printed_drop(printed, &record);
                 gaps_record(gaps, &record);
                 if (n % 4096 == 0)
                         tell_progress(progress, progress->log_share * (double) reader_totals(reader)->n_raw_bytes /
@@ -270,7 +326,8 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
                 return r;
         blind_finish(blind);
         *ret = *reader_totals(reader);
-        return warn_of_others(ret, warnings);
+        r = write_printed(printed, log, session, warnings);
+        return r < 0 ? r : warn_of_others(ret, warnings);
 }
 
 /* Those of the session, and those that only its log has shown. */
@@ -562,7 +619,7 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = (uint64_t) get_nprocs() * SEGMENT_THREAD_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(folders.raw_fd, &reader, log, &progress, &totals, &gaps, &warnings);
+                r = write_log(folders.raw_fd, &reader, log, &progress, session, &totals, &gaps, &warnings);
         if (r >= 0)
                 r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)

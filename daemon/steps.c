@@ -13,6 +13,7 @@
 #include "metadata.h"
 #include "names.h"
 #include "preflight.h"
+#include "pstore.h"
 #include "report.h"
 #include "ring.h"
 #include "steps.h"
@@ -565,11 +566,47 @@ int step_restore(FILE *out, void *userdata) {
         return worker_send_result(out, r, &error);
 }
 
+/* Up to when a machine can have died before this boot. Where that is not to be found out, until now. */
+static uint64_t boot_realtime_usec(const Context *context) {
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        uint64_t uptime_sec;
+
+        if (asprintf(&path, "%s/uptime", context->proc_root) < 0)
+                path = NULL;
+        if (!path || read_line_at(AT_FDCWD, path, &line) < 0)
+                return now_realtime_usec();
+        line[strcspn(line, ".")] = 0;
+        return parse_u64(line, &uptime_sec) < 0 ? now_realtime_usec() : now_realtime_usec() - uptime_sec * USEC_PER_SEC;
+}
+
+/* Of most machines there is nothing. */
+static int save_pstore(const StepRequest *q) {
+        _cleanup_free_ char *mounted = NULL, *text = NULL;
+        _cleanup_close_ int metadata_fd = -EBADF;
+        int r;
+
+        if (asprintf(&mounted, "%s/fs/pstore", q->context->sys_root) < 0) {
+                mounted = NULL;
+                return -ENOMEM;
+        }
+        r = pstore_collect((char *[]) { mounted, (char *) q->context->pstore_dir, NULL }, q->started_usec,
+                        boot_realtime_usec(q->context), &text);
+        if (r == -ENODATA)
+                return 0;
+        if (r >= 0)
+                r = open_folder(q, SESSION_METADATA_DIR, &metadata_fd);
+        return r < 0 ? r : write_file_atomic_at(metadata_fd, METADATA_PSTORE, text, strlen(text));
+}
+
 int step_post_mortem(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
+        int r;
 
         /* All of it, as nobody knows what it died of. */
         warn_unsaved(out, save_kernel_log(q, 0, NULL));
         (void) look_at_kernel_log(out, q, NULL, false);
+        r = save_pstore(q);
+        if (r < 0)
+                worker_send(out, "WARNING", "What the kernel has left in pstore could not be saved: %s", strerrordesc_np(-r));
         return 0;
 }

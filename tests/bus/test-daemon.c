@@ -27,7 +27,7 @@ int main(int argc, char *argv[]) {
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
                             *proc_root = below(argv[1], "proc"), *state_dir = below(argv[1], "state"),
-                            *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"),
+                            *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"), *pstore_dir = below(argv[1], "pstore"),
                             *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
                             *dropin_dir = below(argv[1], "mmiotraced.conf.d"),
                             *upload_socket = below(argv[1], "upload.socket"), *module = NULL;
@@ -38,6 +38,7 @@ int main(int argc, char *argv[]) {
                 .proc_root = proc_root,
                 .module_dir = argv[2],
                 .journal_dir = journal_dir,
+                .pstore_dir = pstore_dir,
                 .state_dir = state_dir,
                 .runtime_dir = runtime_dir,
                 .config_dir = config_dir,

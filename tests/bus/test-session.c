@@ -325,6 +325,47 @@ Test(session, kernel_in_trouble) {
         daemon_stop(f);
 }
 
+/* What the kernel has printed of the ring when it died stands at the end, behind a mark, and counts as nothing. */
+Test(session, ring_printed_by_panic) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *list = NULL, *log = NULL, *expected = NULL, *whole = NULL, *dump = NULL, *store = NULL,
+                            *again = NULL;
+        const char *last;
+
+        daemon_start(f);
+        session = capture(f);
+        machine_record(&f->machine);
+        wait_until_drained(f, session);
+        daemon_kill(f, true);
+        expected = machine_expected_log();
+        /* Later than what a session of this machine can begin with; one that the trace has, and two that it has not. */
+        cr_assert_gt(strlen(expected), 2);
+        for (last = expected + strlen(expected) - 2; last[-1] != '\n';)
+                last--;
+        cr_assert(asprintf(&dump, "Panic#1 Part1\n<0>[   41.5] Dumping ftrace buffer:\n<0>[   41.5] %s"
+                                  "<0>[   41.5] W 4 4000000000.000001 1 0xfea00000 0x1 0x0 0\n"
+                                  "<0>[   41.5] W 4 4000000000.000002 1 0xfea00000 0x2 0x0 0\n", last) > 0);
+        fake_file(&f->machine.tree, "pstore/1/dmesg-ramoops-0", dump);
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "e2f93b5f-10f6-4f5e-8d3c-5a9f1f0b8a11\n");
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "Events"), SAMPLE_EVENTS);
+        cr_assert(has_warning(f, session, "the last 2 lines of the log"));
+        list = fixture_unpack(f, session);
+        cr_assert_not_null(strstr(list, "kernel.log\npstore.txt\nmmiotrace.log\n"), "%s", list);
+        store = machine_read(&f->machine, "unpacked/pstore.txt");
+        cr_assert_not_null(strstr(store, "Dumping ftrace buffer"));
+        log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log");
+        cr_assert(asprintf(&whole, "%sMARK 4000000000.000001 mmiotraced: the 2 records below were printed by the kernel when it oopsed\n"
+                                   "W 4 4000000000.000001 1 0xfea00000 0x1 0x0 0\nW 4 4000000000.000002 1 0xfea00000 0x2 0x0 0\n",
+                                   expected) > 0);
+        cr_assert(streq(log, whole), "%s", log + (strlen(log) > 500 ? strlen(log) - 500 : 0));
+        again = machine_read(&f->machine, "unpacked/metadata.json");
+        cr_assert_not_null(strstr(again, "\"printed_events\":2"), "%s", again);
+        daemon_stop(f);
+}
+
 /* Nobody was there to follow it: it is told when what is left of the session is collected. */
 Test(session, kernel_in_trouble_before_reboot) {
         Fixture *f = &fixture;

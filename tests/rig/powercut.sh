@@ -4,7 +4,8 @@
 # What is left of a session when the machine goes down? While the test module writes its counter as fast as it can, the
 # machine is switched off (QEMU is killed) at a random moment; the next one, with the same disk, panics in the middle of
 # the same; the third one finds both. Of each, every value that was written a second before the end has to be in the
-# log, once and in order. SEED repeats a run.
+# log, once and in order. The machine also has memory that outlives it, for ramoops: what the kernel that panics prints of
+# the ring buffer is in there, and has to come to the end of the log. SEED repeats a run.
 
 set -euo pipefail
 # Read by what is sourced.
@@ -22,7 +23,9 @@ command -v mke2fs >/dev/null || die "mke2fs is missing, install e2fsprogs" 77
 run_phase() {
     echo "$2" >"$work/phase"
     run_kmod "$1" --memory 1536 --timeout 300 \
-        --qemu "-drive if=virtio,format=raw,cache=unsafe,file=$work/disk -pidfile $work/qemu.pid" >"$work/$2.out" 2>&1
+        --qemu "-drive if=virtio,format=raw,cache=unsafe,file=$work/disk -pidfile $work/qemu.pid" \
+        --qemu "-object memory-backend-file,id=store,size=4M,mem-path=$work/store,share=on" \
+        --qemu "-device ivshmem-plain,memdev=store,addr=0x1e" >"$work/$2.out" 2>&1
 }
 
 n_stamps() {
@@ -93,12 +96,28 @@ check_archive() {
     grep -q 'mmiotrace: enabled' "$work/$1.kernel" || not_ok "$1-kernel" "it does not tell of the session: $(head -n 3 "$work/$1.kernel")"
 }
 
+# What was printed is behind what the trace has, and comes closer to the end: check_values has looked at the order.
+check_printed() {
+    local n last written
+    tar -xJf "$work/$1.tar.xz" -O pstore.txt >"$work/$1.pstore" || { not_ok "$1-pstore" "there is none"; return; }
+    # What panicked stands before that, and may have left the kernel's log for it.
+    grep -q '^Panic#[0-9]* Part1$' "$work/$1.pstore" || not_ok "$1-pstore-panic" "$(head -n 5 "$work/$1.pstore")"
+    n=$(jq -r '.session.printed_events // 0' "$work/$1.json")
+    [ "$n" -gt 100 ] || not_ok "$1-printed" "$n records; $(grep -c 'Dumping ftrace' "$work/$1.out") dumps on the console"
+    [ "$(sed '0,/^MARK [0-9.]* mmiotraced: the [0-9]* records below were printed by the kernel/d' "$work/$1.log" | wc -l)" = "$n" ] ||
+        not_ok "$1-printed-mark" "it is not before the last $n lines"
+    last=$(awk '$1 == "W" && $2 == 4 { v = $6 } END { print v }' "$work/$1.log")
+    written=$(awk '$1 == "stamp" { v = $3 } END { print v + 0 }' "$work/$1.out")
+    [ "$((last))" -ge "$written" ] || not_ok "$1-printed-last" "it ends with $((last)), but $written were written"
+    ok "$1-printed ($n records, up to value $((last)); the last stamp is of $written)"
+}
+
 seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 RANDOM=$seed
 echo "# seed $seed"
 [ $# -gt 0 ] || set -- 6.1
 for kernel; do
-    rm -f "$work"/*.{out,log,json,tar.xz}
+    rm -f "$work"/*.{out,log,json,tar.xz} "$work/store"
     truncate -s 1G "$work/disk"
     mke2fs -q -t ext4 "$work/disk"
     run_phase "$kernel" cut &
@@ -113,5 +132,6 @@ for kernel; do
     grep '^#' "$work/recover.out" || true
     check_archive cut
     check_archive panic
+    check_printed panic
 done
 exit "$result"

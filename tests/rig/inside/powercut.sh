@@ -21,6 +21,19 @@ mount_disk() {
     printf '[Seal]\nLevel=0\n' >/etc/mmiotraced/mmiotraced.conf
 }
 
+# The last device of its kind is memory that the machine does not lose, in BAR 2.
+load_ramoops() {
+    local device start
+    for device in /sys/bus/pci/devices/*; do
+        if [ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" = '0x1af4 0x1110 ' ]; then
+            start=$(sed -n '3s/ .*//p' "$device/resource")
+        fi
+    done
+    modprobe ramoops mem_address="$start" mem_size=0x400000 record_size=0x40000 max_reason=2 || give_up "ramoops does not load"
+    # As much of its log as the kernel has.
+    mount -o remount,kmsg_bytes=262144 /sys/fs/pstore || give_up "pstore cannot be set up"
+}
+
 # print_stamps N: a value is taken before the time, so what a stamp tells was written by then.
 print_stamps() {
     local n value uptime
@@ -70,12 +83,15 @@ case $(cat /out/phase) in
         write_until_the_end cut 10000
         ;;
     panic)
+        load_ramoops
+        printf '[Capture]\nDumpOnOops=yes\n' >>/etc/mmiotraced/mmiotraced.conf
         systemctl start mmiotraced || give_up "the daemon does not start"
         write_until_the_end panic "$(cat /out/stamps)"
         echo c >/proc/sysrq-trigger
         ;;
     recover)
         note_machine
+        load_ramoops
         systemctl start mmiotraced || give_up "the daemon does not start"
         wait_for 120 all_are_sealed || give_up "not all sessions are sealed"
         mmiotracectl list
