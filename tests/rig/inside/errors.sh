@@ -158,21 +158,22 @@ exec 9<"$tracing/trace"
 refused trace-open ReaderBusy "has the trace open.*: [a-z.]+ \\(pid $$\\).*; end it" 1 start --driver e1000e
 exec 9<&-
 
-# Without debugfs, below which the kernel mounts it by itself.
-if umount /sys/kernel/tracing && umount /sys/kernel/debug; then
+# Without debugfs, below which the kernel mounts it by itself. The daemon has bound it to a place of its own at its start,
+# so neither it nor the next one may find it.
+if systemctl mask --quiet --runtime sys-kernel-tracing.mount && umount /sys/kernel/tracing && umount /sys/kernel/debug; then
+    start --driver e1000e
+    stop bound-tracefs
+    systemctl restart mmiotraced
     mkdir /run/tracefs-aside
     mount -t tracefs tracefs /run/tracefs-aside
     saved=$tracing tracing=/run/tracefs-aside
-    refused no-tracefs NoTracefs 'mount -t tracefs nodev /sys/kernel/tracing' 1 start --driver e1000e
+    refused no-tracefs NoTracefs 'systemctl start sys-kernel-tracing.mount' 1 start --driver e1000e
     tracing=$saved
     umount /run/tracefs-aside
+    systemctl unmask --quiet --runtime sys-kernel-tracing.mount
     mount -t debugfs debugfs /sys/kernel/debug
-    start --driver e1000e
-    [ "$(cat /sys/kernel/debug/tracing/current_tracer)" = mmiotrace ] || not_ok debugfs "mmiotrace is not on"
-    stop debugfs
-    [ "$(cat /sys/kernel/debug/tracing/current_tracer)" = nop ] && ok debugfs
-    umount /sys/kernel/debug/tracing
-    mount -t tracefs tracefs /sys/kernel/tracing
+    systemctl start sys-kernel-tracing.mount
+    systemctl restart mmiotraced
 else
     not_ok no-tracefs "cannot unmount it"
 fi

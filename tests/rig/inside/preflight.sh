@@ -52,10 +52,16 @@ empty_disk() {
     rm /etc/mmiotraced/mmiotraced.conf
     systemctl restart mmiotraced
 }
-unmount_tracefs() { umount /sys/kernel/tracing && umount /sys/kernel/debug; }
+# The daemon binds it at its start.
+unmount_tracefs() {
+    systemctl mask --quiet --runtime sys-kernel-tracing.mount
+    umount /sys/kernel/tracing && umount /sys/kernel/debug && systemctl restart mmiotraced
+}
 mount_tracefs() {
+    systemctl unmask --quiet --runtime sys-kernel-tracing.mount
     mount -t debugfs debugfs /sys/kernel/debug
-    mount -t tracefs tracefs /sys/kernel/tracing
+    systemctl start sys-kernel-tracing.mount
+    systemctl restart mmiotraced
 }
 nothing() { :; }
 }
@@ -82,7 +88,7 @@ trace-reader|trace-readers|blocker|refuses to size the ring buffer: .*\(pid||hol
 no-reader-unit|trace-pipe-readers|note|not known: The reader unit||socket stop|socket start
 events|trace-events|warning|switched on||set_events 1|set_events 0
 traceoff|traceoff-on-warning|warning|sysctl||set_traceoff 1|set_traceoff 0
-no-tracefs|tracefs|blocker|mount -t tracefs||unmount_tracefs|mount_tracefs
+no-tracefs|tracefs|blocker|systemctl start sys-kernel-tracing.mount||unmount_tracefs|mount_tracefs
 ring|ring-memory|blocker|does not fit|--buffer-size 64G|nothing|nothing
 ring-of-events|ring-memory|blocker|does not fit|--expect-events 2000M|nothing|nothing
 disk|disk-space|blocker|MaxUse=||fill_disk|empty_disk
