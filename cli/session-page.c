@@ -61,6 +61,7 @@ static const char *stop_reason_text(const SessionView *v) {
                 { "mark", ": at the mark for that" },
                 { "caller", ": with the program that began it" },
                 { "service", ": with the service" },
+                { "limit", ": at the limit of its size" },
         };
 
         for (size_t i = 0; i < ELEMENTS(reasons); i++)

@@ -66,7 +66,7 @@ int describe_archive(int dir_fd, uint64_t *ret_archive_bytes, Error *error) {
                 return error_set_errno(error, ERROR_FAILED, r, "The archive cannot be read");
         r = archive_replace_head(dir_fd, SESSION_ARCHIVE, &head, ret_archive_bytes);
         if (r < 0)
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                                 "The archive with the new description cannot be written");
         return 0;
 }

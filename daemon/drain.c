@@ -11,6 +11,7 @@
 #include "drain.h"
 #include "names.h"
 #include "raw-segment.h"
+#include "reserve.h"
 #include "syncer.h"
 #include "text-source.h"
 #include "tracer.h"
@@ -49,6 +50,8 @@ typedef struct Drain {
         char *clocks, *cpumask, *online;
         uint64_t ring_bytes;
         bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online, told_enough;
+        bool finishing;         /* it was told to stop */
+        bool ending;            /* the disk is full already */
 } Drain;
 
 static void drain_done(Drain *d) {
@@ -64,8 +67,21 @@ static void drain_done(Drain *d) {
 }
 
 static int fail_write(Drain *d, int r) {
-        return error_set_errno(d->error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+        return error_set_errno(d->error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                         "Cannot write the captured pages to disk");
+}
+
+/* Without room even for that, the session is ending, and what is kept for its end is there for this as well. */
+static int open_segment(const Drain *d, Source *s) {
+        const DrainRequest *q = d->request;
+        int r;
+
+        r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, q->segment_bytes, s->pipe->read_fd, &s->segment);
+        if (!errno_is_no_space(r))
+                return r;
+        r = reserve_release_pages(q->raw_fd);
+        return r < 0 ? r : raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, q->segment_bytes, s->pipe->read_fd,
+                                        &s->segment);
 }
 
 static int open_sources(Drain *d) {
@@ -90,12 +106,14 @@ static int open_sources(Drain *d) {
                         continue;
                 /* Smaller pipes work as well. */
                 (void) fcntl(s->pipe->write_fd, F_SETPIPE_SZ, (int) PIPE_BYTES);
-                r = raw_segment_open(q->raw_fd, s->pipe->cpu, d->subbuf_bytes, q->segment_bytes, s->pipe->read_fd, &s->segment);
+                r = open_segment(d, s);
                 if (r < 0)
                         return fail_write(d, r);
                 /* What an earlier drain had taken from the ring and not yet written. */
                 r = raw_segment_take_pipe(s->segment, s->pipe->read_fd);
-                if (r < 0)
+                if (errno_is_no_space(r))
+                        d->ending = true;
+                else if (r < 0)
                         return fail_write(d, r);
         }
         return 0;
@@ -151,7 +169,7 @@ static int drain_source(Drain *d, Source *s) {
         /* What is left is less than a sub-buffer, unless the driver has gone on: then the next round takes it. */
         r = raw_segment_read_tail(s->segment, s->ring_fd);
         if (r < 0 && r != -EAGAIN)
-                return error_set_errno(d->error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_KERNEL, r,
+                return error_set_errno(d->error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_KERNEL, r,
                                 "Cannot read the ring buffer of CPU %u", s->pipe->cpu);
         if (d->request->keep_oldest) {
                 r = read_source_stats(d, s);
@@ -197,10 +215,11 @@ static void request_sync(Drain *d, bool now) {
         (void) eventfd_write(q->sync_fd, 1);
 }
 
+/* A note that finds no room fails it, but the counters have the loss all the same. */
 static int read_stats(Drain *d, uint64_t *ret_n_entries) {
         uint64_t n_events = 0, n_lost = 0, n_entries = 0, ring_bytes = 0, usec;
         DrainCounters *c = d->request->counters;
-        int r;
+        int r, noted = 0;
 
         for (size_t i = 0; i < d->n_sources; i++) {
                 Source *s = d->sources + i;
@@ -209,13 +228,13 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
                 if (r < 0)
                         return r;
                 r = note_loss(d, s);
-                if (r < 0)
-                        return r;
+                noted = r < 0 ? r : noted;
                 n_events += s->stats.n_entries + s->stats.n_read;
                 n_lost += s->stats.n_overrun + s->stats.n_commit_overrun + s->stats.n_dropped;
                 n_entries += s->stats.n_entries;
                 ring_bytes = MAX(ring_bytes, s->stats.n_bytes);
         }
+        atomic_store(&c->n_recorded, n_events);
         /* To the kernel an access and its stack are two. Marks have none, but these few do not matter. */
         if (d->request->stacks)
                 n_events /= 2;
@@ -227,9 +246,9 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
         atomic_store(&c->n_events, n_events);
         atomic_store(&c->n_lost, n_lost);
         atomic_store(&c->n_ring_bytes, ring_bytes);
-        if (ret_n_entries)
+        if (noted >= 0 && ret_n_entries)
                 *ret_n_entries = n_entries;
-        return 0;
+        return noted;
 }
 
 /* Another program may turn what the session has set: that cannot be prevented, but it is told. */
@@ -264,7 +283,7 @@ static void watch_settings(Drain *d) {
 }
 
 /* The losses are read while nothing can be recorded any more, and before the kernel clears them with the tracer. */
-static int finish(Drain *d) {
+static int take_rest(Drain *d) {
         uint64_t n_entries = 1;
         int r;
 
@@ -286,9 +305,15 @@ static int finish(Drain *d) {
                 return error_set(d->error, ERROR_KERNEL,
                                 "%" PRIu64 " events are left in the ring buffer, and the kernel does not give them out.",
                                 n_entries);
+        return 0;
+}
+
+/* Brings everything to the disk, now that there is nothing to drain any more. Most of it is there already. */
+static int close_sources(Drain *d) {
+        int r = 0;
+
         for (size_t i = 0; i < d->n_sources && !d->text && r >= 0; i++)
                 r = raw_segment_finish(d->sources[i].segment);
-        /* Now that there is nothing to drain any more. Most of it is there already. */
         if (r >= 0)
                 r = syncer_run_once(&(SyncerRequest) {
                                 .raw_fd = d->request->raw_fd,
@@ -297,6 +322,72 @@ static int finish(Drain *d) {
                                 .n_pipes = d->request->n_pipes,
                 });
         return r < 0 ? fail_write(d, r) : 0;
+}
+
+static int finish(Drain *d) {
+        int r;
+
+        d->finishing = true;
+        r = take_rest(d);
+        if (r >= 0)
+                r = close_sources(d);
+        if (r >= 0)
+                (void) reserve_remove(d->request->raw_fd);
+        return r;
+}
+
+static void forget_error(Drain *d) {
+        if (d->error)
+                error_done(d->error);
+}
+
+/* What did not find room before: it comes before what is in the ring. */
+static int take_pipes(Drain *d) {
+        for (size_t i = 0; i < d->n_sources && !d->text; i++) {
+                int r = raw_segment_take_pipe(d->sources[i].segment, d->sources[i].pipe->read_fd);
+
+                if (r < 0)
+                        return fail_write(d, r);
+        }
+        return 0;
+}
+
+/* The disk is full. What is recorded by now gets the room that was kept for it; what does not find any stays behind, and
+ * is missing from what the kernel has counted as recorded. */
+static int end_on_full_disk(Drain *d) {
+        const DrainRequest *q = d->request;
+        bool all;
+        int r;
+
+        forget_error(d);
+        /* In this order: a successor knows by it that nothing is recorded any more. */
+        r = reserve_release_pages(q->raw_fd);
+        if (r < 0)
+                return fail_write(d, r);
+        (void) tracer_set_recording(false);
+        r = take_pipes(d);
+        if (r >= 0)
+                r = take_rest(d);
+        all = r >= 0;
+        if (errno_is_no_space(r)) {
+                r = read_stats(d, NULL);
+                r = errno_is_no_space(r) ? 0 : r;
+                if (r >= 0)
+                        forget_error(d);
+        }
+        if (r >= 0)
+                r = close_sources(d);
+        if (r < 0)
+                return r;
+        if (all && d->finishing) {
+                q->warn("The disk was full when the session was stopped. What it had recorded is in the log all the same.",
+                        q->userdata);
+                return 0;
+        }
+        return error_set(d->error, ERROR_NO_SPACE, "The disk got full, which ended the session: make room in "
+                        "/var/lib/mmiotraced. %s",
+                        all ? "All that was recorded until then is in the log."
+                            : "Not all that was recorded until then could be written.");
 }
 
 static void look_whether_enough(Drain *d) {
@@ -371,6 +462,17 @@ static int load_subbuf_size(Drain *d) {
         return 0;
 }
 
+/* As open_segment() does. */
+static int open_text(Drain *d) {
+        int r;
+
+        r = text_source_open(d->request, &d->text, d->error);
+        if (!errno_is_no_space(r) || reserve_release_pages(d->request->raw_fd) < 0)
+                return r;
+        forget_error(d);
+        return text_source_open(d->request, &d->text, d->error);
+}
+
 int drain_run(const DrainRequest *request, Error *error) {
         _cleanup_(drain_done) Drain d = {
                 .request = request,
@@ -380,14 +482,17 @@ int drain_run(const DrainRequest *request, Error *error) {
         };
         int r;
 
-        r = request->text ? text_source_open(request, &d.text, error) : load_subbuf_size(&d);
+        r = request->text ? open_text(&d) : load_subbuf_size(&d);
         if (r < 0)
                 return r;
         r = open_sources(&d);
         if (r < 0)
                 return r;
+        d.ending = d.ending || reserve_is_released(request->raw_fd);
         request->ready(request->userdata);
-        r = drain_until_stopped(&d);
+        r = d.ending ? -ENOSPC : drain_until_stopped(&d);
+        if (errno_is_no_space(r))
+                r = end_on_full_disk(&d);
         if (r < 0) {
                 /* How many there were, so that it can be told how many of them are not on disk. */
                 (void) tracer_set_recording(false);

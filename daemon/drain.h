@@ -24,6 +24,7 @@
 /* Shared with the daemon, which only reads. */
 typedef struct DrainCounters {
         _Atomic uint64_t n_events;      /* the kernel's count: with those still in the ring, without those lost */
+        _Atomic uint64_t n_recorded;    /* the same with the stacks: what would have to be in the segments at the end */
         _Atomic uint64_t n_lost;        /* as the kernel counts, with the stacks */
         _Atomic uint64_t n_raw_bytes;   /* of the segments */
         _Atomic uint64_t n_ring_bytes;  /* waiting in the fullest ring */
@@ -64,6 +65,7 @@ typedef struct DrainRequest {
 #define DRAIN_STOP 'S'
 
 /* Returns when it is told to stop, with the recording off, the ring empty, everything on disk, all rings closed and
- * the counters final; or with an error, the recording then off as well. Goes on behind what an earlier drain of the
+ * the counters final; or with an error, the recording then off as well. ERROR_NO_SPACE: the disk is full, and as much is on
+ * it as found room with what had been reserved (reserve.h); what is missing is the last that was recorded. Goes on behind what an earlier drain of the
  * session has left. tracer_find_dir() must have been called. */
 int drain_run(const DrainRequest *request, Error *error);

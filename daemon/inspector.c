@@ -79,7 +79,7 @@ static int fail(int r, Error *error) {
         if (r == -EPROTO)
                 return error_set(error, ERROR_FAILED, "The reader unit ended in the middle of its answer; \"journalctl -u "
                                 "'mmiotraced-inspect@*'\" may say why.");
-        return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot take the reader unit's answer");
+        return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot take the reader unit's answer");
 }
 
 int inspector_ask(const char *socket_path, const char *question, int out_fd, Error *error) {

@@ -73,6 +73,9 @@ LogWriter *log_writer_free(LogWriter *w) {
                 return NULL;
         if (w->xz)
                 xz_writer_free(w->xz);
+        /* Cut short, it is of no use, and takes room. */
+        if (w->fd >= 0)
+                (void) unlinkat(w->dir_fd, w->segments[w->n_segments - 1], 0);
         safe_close(w->fd);
         strv_free(w->segments);
         free(w->buffer);

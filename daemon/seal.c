@@ -556,10 +556,19 @@ static int finish(const Folders *folders) {
         return 0;
 }
 
+/* What is missing then is the last that was recorded. */
+static bool ends_unsaved(struct json_object *session) {
+        const char *result = json_get_string(session, "result");
+
+        return streq(result, "drain-failed") || streq(result, "disk-full");
+}
+
 /* Where the drain could not go on, or the disk has not kept what it was given, the kernel has counted it all the same. */
 static uint64_t count_unsaved(struct json_object *session, const TraceTotals *totals, char ***warnings) {
-        uint64_t n_events = json_get_u64(session, "events"), n_saved = totals->n_events + totals->n_other;
-        uint64_t n_missing = n_events > n_saved ? n_events - n_saved : 0;
+        /* What a reader of text had taken when it was killed is a gap already. */
+        uint64_t n_recorded = json_get_u64(session, "recorded_events"),
+                 n_told = totals->n_events + totals->n_other + totals->n_unwritten;
+        uint64_t n_missing = n_recorded > n_told ? n_recorded - n_told : 0;
         const char *result = json_get_string(session, "result");
         _cleanup_free_ char *text = NULL;
         int r;
@@ -568,7 +577,7 @@ static uint64_t count_unsaved(struct json_object *session, const TraceTotals *to
                 add_warning("Segments of the capture, compressed while the session ran, are damaged on disk: what stood in them "
                             "behind the damage is missing in the log.", warnings);
                 r = asprintf(&text, "%" PRIu64 " events that the kernel recorded are missing because of that.", n_missing);
-        } else if (streq(result, "drain-failed"))
+        } else if (ends_unsaved(session))
                 r = asprintf(&text, "The last %" PRIu64 " events that the kernel recorded could not be saved: they are missing at "
                              "the end of the log.", n_missing);
         else if (streq(result, "interrupted") && !json_get_bool(session, "adopt"))
@@ -584,6 +593,24 @@ static uint64_t count_unsaved(struct json_object *session, const TraceTotals *to
         return n_missing;
 }
 
+static int add_gap_at_end(LogWriter *log, unsigned cpu, uint64_t n_lost, TraceTotals *totals, Gaps *gaps) {
+        const Record record = { .type = RECORD_LOST, .cpu = cpu, .time_ns = totals->last_ns, .lost = n_lost };
+
+        trace_totals_add(totals, &record);
+        gaps_record(gaps, &record);
+        return log_writer_record(log, &record);
+}
+
+/* On a full disk there is something to be done about it, and nothing is lost by that. */
+static int fail_write(struct json_object *session, int r, const char *what, Error *error) {
+        if (errno_is_no_space(r))
+                return error_set(error, ERROR_NO_SPACE,
+                                "The disk is full, so %s cannot be written. What was captured is kept: make room in "
+                                "/var/lib/mmiotraced, then \"mmiotracectl seal %" PRIu64 "\" goes on.",
+                                what, json_get_u64(session, "id"));
+        return error_set_errno(error, ERROR_FAILED, r, "Cannot write %s", what);
+}
+
 static int seal(unsigned level, Error *error) {
         _cleanup_(folders_done) Folders folders = {
                 .dir_fd = open_folder("."),
@@ -594,7 +621,7 @@ static int seal(unsigned level, Error *error) {
         _cleanup_json_ struct json_object *session = NULL;
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         _cleanup_(reader_done) Reader reader = {};
-        uint64_t segments_bytes, archive_bytes, log_bytes, n_lost;
+        uint64_t segments_bytes, archive_bytes, log_bytes, n_lost, n_unsaved;
         _cleanup_strv_ char **segments = NULL, **warnings = NULL;
         Progress progress = {};
         TraceTotals totals;
@@ -620,25 +647,30 @@ static int seal(unsigned level, Error *error) {
                         }, &log);
         if (r >= 0)
                 r = write_log(folders.raw_fd, &reader, log, &progress, session, &totals, &gaps, &warnings);
-        if (r >= 0)
-                r = log_writer_finish(log, &segments, &segments_bytes);
         if (r < 0)
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the log");
+                return fail_write(session, r, "the log", error);
 
         /* The file holds what the kernel had counted as lost when the recording ended. */
         n_lost = MAX(totals.n_lost, json_get_u64(session, "lost_events") + totals.n_unwritten);
-        n_lost += count_unsaved(session, &totals, &warnings);
+        n_unsaved = count_unsaved(session, &totals, &warnings);
+        n_lost += n_unsaved;
+        if (n_unsaved > 0 && ends_unsaved(session))
+                r = add_gap_at_end(log, (unsigned) json_get_u64(session, "cpu"), n_unsaved, &totals, &gaps);
+        if (r >= 0)
+                r = log_writer_finish(log, &segments, &segments_bytes);
+        if (r < 0)
+                return fail_write(session, r, "the log", error);
         if (n_lost > 0 && json_get_bool(session, "stacks"))
                 add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
                                 &warnings);
         r = write_archive(&folders, level, session, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
                         &log_bytes);
         if (r < 0)
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot write the archive");
+                return fail_write(session, r, "the archive", error);
 
         r = save_result(folders.dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes });
         if (r < 0)
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r, "Cannot save the result");
+                return fail_write(session, r, SEAL_RESULT_FILE, error);
         return finish(&folders);
 }
 

@@ -10,6 +10,7 @@
 #include "manager-boot.h"
 #include "manager.h"
 #include "names.h"
+#include "reserve.h"
 #include "ring-size.h"
 #include "session-capture.h"
 #include "steps.h"
@@ -212,6 +213,18 @@ void session_post_mortem(Session *s) {
 
 static int spawn_drain(Session *s);
 
+/* Before the first thing that is written down. */
+static void release_reserve(const Session *s) {
+        _cleanup_close_ int raw_fd = openat(s->dir_fd, SESSION_RAW_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (raw_fd >= 0)
+                (void) reserve_remove(raw_fd);
+}
+
+static SessionResult drain_result(ErrorCode code) {
+        return code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : code == ERROR_NO_SPACE ? RESULT_DISK_FULL : RESULT_DRAIN_FAILED;
+}
+
 /* The drain has ended: because it was told to, or because it could not go on. */
 static void on_drained(const Error *error, void *userdata) {
         Session *s = userdata;
@@ -242,7 +255,9 @@ static void on_drained(const Error *error, void *userdata) {
         if (error && s->stop_reason == STOP_NONE)
                 s->stop_reason = STOP_FAILURE;
         if (error)
-                session_set_result(s, error->code == ERROR_NOT_RUNNING ? RESULT_INTERRUPTED : RESULT_DRAIN_FAILED, error->text);
+                session_set_result(s, drain_result(error->code), error->text);
+        if (error && error->code == ERROR_NO_SPACE)
+                release_reserve(s);
         if (arming || s->busy_loading)
                 session_fail_start(s, error ?: &(Error) { ERROR_STATE, (char *) "The session was stopped before it had begun." });
         if (s->state == SESSION_CAPTURING)

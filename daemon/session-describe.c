@@ -48,7 +48,7 @@ int session_describe(Session *s, const char *text, Error *error) {
         if (r < 0) {
                 s->options.description = before;
                 s->archive_outdated = outdated;
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                                 "The description cannot be saved");
         }
         copy = before;

@@ -26,6 +26,8 @@ static const char *const results[_SESSION_RESULT_MAX] = {
         [RESULT_DRAIN_FAILED] = "drain-failed",
         [RESULT_RESTORE_FAILED] = "restore-failed",
         [RESULT_SEAL_FAILED] = "seal-failed",
+        [RESULT_LIMIT_REACHED] = "limit-reached",
+        [RESULT_DISK_FULL] = "disk-full",
 };
 
 static const char *const reasons[_STOP_REASON_MAX] = {
@@ -38,6 +40,7 @@ static const char *const reasons[_STOP_REASON_MAX] = {
         [STOP_CALLER] = "caller",
         [STOP_SERVICE] = "service",
         [STOP_INTERRUPT] = "interrupt",
+        [STOP_LIMIT] = "limit",
         [STOP_FAILURE] = "failure",
 };
 
@@ -81,7 +84,8 @@ SessionResult session_result_from_string(const char *s) {
 }
 
 bool session_result_is_good(SessionResult result) {
-        return result == RESULT_SUCCESS || result == RESULT_INTERRUPTED;
+        return result == RESULT_SUCCESS || result == RESULT_INTERRUPTED || result == RESULT_LIMIT_REACHED ||
+                result == RESULT_DISK_FULL;
 }
 
 const char *stop_reason_to_string(StopReason reason) {

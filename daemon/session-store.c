@@ -25,6 +25,7 @@ static const struct {
         { "stop_realtime_usec", offsetof(Session, stop_realtime_usec) },
         { "stop_monotonic_usec", offsetof(Session, stop_monotonic_usec) },
         { "events", offsetof(Session, n_events) },
+        { "recorded_events", offsetof(Session, n_recorded) },
         { "lost_events", offsetof(Session, n_lost) },
         { "reads", offsetof(Session, n_reads) },
         { "writes", offsetof(Session, n_writes) },

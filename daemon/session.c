@@ -135,6 +135,9 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
         if (r >= 0)
                 r = session_save(s, true);
         if (r < 0) {
+                if (errno_is_no_space(r))
+                        (void) error_set(error, ERROR_NO_SPACE, "The disk is full, so a session cannot begin; make room in "
+                                        "/var/lib/mmiotraced, also by \"mmiotracectl remove ID\".");
                 (void) error_set_errno(error, ERROR_NO_SPACE, r, "Cannot make the session's folder in /var/lib/mmiotraced");
                 if (s->id > 0)
                         manager_drop_session(m, TAKE_PTR(s));
@@ -203,6 +206,7 @@ static bool take_counters(Session *s, DrainCounters *c) {
                 uint64_t *field;
         } counters[] = {
                 { &c->n_events, &s->n_events },
+                { &c->n_recorded, &s->n_recorded },
                 { &c->n_lost, &s->n_lost },
                 { &c->n_raw_bytes, &s->raw_bytes },
                 { &c->n_ring_bytes, &s->ring_bytes },
@@ -354,7 +358,7 @@ static int save_or_tell(Session *s, Error *error) {
 
         r = session_save(s, true);
         if (r < 0)
-                return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+                return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                                 "Cannot write " SESSION_FILE " of session %u", s->id);
         s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
         return 0;

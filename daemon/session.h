@@ -44,6 +44,8 @@ typedef enum SessionResult {
         RESULT_DRAIN_FAILED,
         RESULT_RESTORE_FAILED,
         RESULT_SEAL_FAILED,
+        RESULT_LIMIT_REACHED,   /* it had taken as much of the disk as one session may */
+        RESULT_DISK_FULL,       /* it ended there; what found no room is counted */
         _SESSION_RESULT_MAX,
 } SessionResult;
 
@@ -58,6 +60,7 @@ typedef enum StopReason {
         STOP_CALLER,            /* the program that it was bound to ended */
         STOP_SERVICE,           /* the daemon was told to end */
         STOP_INTERRUPT,         /* the machine was put back by hand */
+        STOP_LIMIT,             /* of what it may take of the disk */
         STOP_FAILURE,           /* the result says more */
         _STOP_REASON_MAX,
 } StopReason;
@@ -105,6 +108,7 @@ typedef struct Session {
         /* n_events and n_lost while capturing: the kernel's count, which for n_lost is one of call stacks, too. After
          * sealing all of them: what is in the log; n_lost: the greater of what the kernel counted and what the log
          * shows. */
+        uint64_t n_recorded;    /* while capturing, and until sealed: see drain.h */
         uint64_t n_events, n_lost, n_reads, n_writes, n_unknown, n_maps;
         uint64_t n_rate, ring_bytes;    /* while capturing: events per second, and what waits in the ring */
         uint64_t raw_bytes, log_bytes, archive_bytes;

@@ -15,6 +15,7 @@
 #include "preflight.h"
 #include "pstore.h"
 #include "report.h"
+#include "reserve.h"
 #include "ring.h"
 #include "steps.h"
 #include "syncer.h"
@@ -185,6 +186,37 @@ static int choose_source(const StepRequest *q, FILE *out, Error *error) {
         return 0;
 }
 
+/* What the session holds for its end. */
+static int make_reserve(const StepRequest *q, Error *error) {
+        _cleanup_close_ int raw_fd = -EBADF;
+        int r;
+
+        r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
+        if (r >= 0)
+                r = reserve_make(raw_fd);
+        if (errno_is_no_space(r))
+                return error_set(error, ERROR_NO_SPACE,
+                                "The disk has no room for the %s that a session keeps for its end; make room in "
+                                "/var/lib/mmiotraced.", FORMAT_BYTES(RESERVE_PAGES_BYTES + RESERVE_END_BYTES));
+        return r < 0 ? error_set_errno(error, ERROR_FAILED, r, "Cannot reserve room on the disk for the end of the session") : 0;
+}
+
+/* The same for one that records already, which goes on without. */
+static void make_reserve_or_warn(FILE *out, const StepRequest *q) {
+        _cleanup_error_ Error error = {};
+
+        if (make_reserve(q, &error) < 0)
+                worker_send(out, "WARNING", "%s", strempty(error.text));
+}
+
+/* Nothing is written any more but what is to be written down about the session: that has the room from now on. */
+static void release_reserve(const StepRequest *q) {
+        _cleanup_close_ int raw_fd = -EBADF;
+
+        if (open_folder(q, SESSION_RAW_DIR, &raw_fd) >= 0)
+                (void) reserve_remove(raw_fd);
+}
+
 static void send_armed(FILE *out, const TracerArmed *armed) {
         worker_send(out, "CPU", "%u", armed->cpu);
         worker_send(out, "ONLINE", "%s", armed->online);
@@ -208,6 +240,9 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0)
                 return r;
         r = choose_source(q, out, error);
+        /* In memory at boot; the folder on the disk gets its own when the daemon takes it up. */
+        if (r >= 0 && !q->at_boot)
+                r = make_reserve(q, error);
         if (r < 0)
                 return r;
 
@@ -251,6 +286,7 @@ static int take_up(const StepRequest *q, FILE *out, Error *error) {
         r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
         if (r < 0)
                 return r;
+        make_reserve_or_warn(out, q);
         r = report_driver(out, q, driver, error);
         return r < 0 ? r : choose_source(q, out, error);
 }
@@ -277,6 +313,7 @@ static int adopt(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0)
                 return r;
         /* With the state this is on file: the session can be taken up from there. */
+        make_reserve_or_warn(out, q);
         send_armed(out, &armed);
         worker_send(out, "STATE", "arming");
         return tracer_note_recording(q->runtime_fd, q->boot_id, error);
@@ -545,6 +582,8 @@ int step_restore(FILE *out, void *userdata) {
         _cleanup_strv_ char **done = NULL;
         int r;
 
+        if (q->session_fd >= 0)
+                release_reserve(q);
         r = restore(q, &done, &error);
         STRV_FOREACH(sentence, done)
                 worker_send(out, "DONE", "%s", *sentence);
@@ -602,6 +641,7 @@ int step_post_mortem(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         int r;
 
+        release_reserve(q);
         /* All of it, as nobody knows what it died of. */
         warn_unsaved(out, save_kernel_log(q, 0, NULL));
         (void) look_at_kernel_log(out, q, NULL, false);

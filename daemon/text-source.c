@@ -31,19 +31,38 @@ struct TextSource {
         uint64_t n_lines_to_pending;
         bool pending;
         char buffer[BUFFER_BYTES];
+        size_t buffered_bytes, written_bytes; /* whole lines */
 };
 
 static int fail_write(int r, Error *error) {
-        return error_set_errno(error, r == -ENOSPC ? ERROR_NO_SPACE : ERROR_FAILED, r,
+        return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                         "Cannot write the captured text to disk");
 }
 
-static int begin_segment(TextSource *t) {
+static int create_segment(const TextSource *t, unsigned number) {
         char name[32];
+        int fd;
 
-        (void) snprintf(name, sizeof name, "text-%06u.log", t->number);
-        t->fd = openat(t->raw_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-        return t->fd < 0 ? -errno : 0;
+        (void) snprintf(name, sizeof name, "text-%06u.log", number);
+        fd = openat(t->raw_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Where there is no room for the next one, this one goes on. */
+static int rotate_if_full(TextSource *t) {
+        int fd;
+
+        if (t->end_bytes < t->request->segment_bytes)
+                return 0;
+        fd = create_segment(t, t->number + 1);
+        if (fd < 0)
+                return errno_is_no_space(fd) ? 0 : fd;
+        safe_close(t->fd);
+        t->fd = fd;
+        t->before_bytes += t->end_bytes;
+        t->end_bytes = 0;
+        t->number++;
+        return 0;
 }
 
 /* Goes behind the last segment. */
@@ -172,7 +191,7 @@ int text_source_open(const DrainRequest *q, TextSource **ret, Error *error) {
         t->loss_fd = openat(t->raw_fd, "text.loss", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         r = t->loss_fd < 0 ? -errno : find_end(t);
         if (r >= 0)
-                r = begin_segment(t);
+                r = t->fd = create_segment(t, t->number);
         if (r >= 0)
                 r = note_open(t);
         if (r < 0)
@@ -212,11 +231,31 @@ static int pass_lines(TextSource *t, size_t bytes) {
         return t->n_lines_to_pending > 0 ? 0 : note_pending(t, t->end_bytes - (uint64_t) (end - p));
 }
 
-/* Returns 1 if there were events, 0 if there was but what the kernel says beside them. -EAGAIN: there is nothing. */
-static int take_one(TextSource *t, Error *error) {
+/* Writes what is in the buffer. On a full disk that ends with a whole line, and the others wait for the next call. */
+static int write_buffered(TextSource *t) {
+        while (t->written_bytes < t->buffered_bytes) {
+                size_t left_bytes = t->buffered_bytes - t->written_bytes, bytes;
+                const char *p = t->buffer + t->written_bytes, *end;
+                ssize_t n = write(t->fd, p, left_bytes);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                end = (size_t) n < left_bytes ? memrchr(p, '\n', (size_t) n) : p + n - 1;
+                bytes = end ? (size_t) (end + 1 - p) : 0;
+                t->end_bytes += bytes;
+                t->written_bytes += bytes;
+                if (bytes < (size_t) n && ftruncate(t->fd, (off_t) t->end_bytes) < 0)
+                        return -errno;
+                if (bytes == 0)
+                        return -ENOSPC;
+        }
+        return 0;
+}
+
+static int fill_buffer(TextSource *t, Error *error) {
         ssize_t n;
-        bool events;
-        int r;
 
         do
                 n = read(t->pipe_fd, t->buffer, sizeof t->buffer);
@@ -225,20 +264,29 @@ static int take_one(TextSource *t, Error *error) {
                 return -EAGAIN;
         if (n < 0)
                 return error_set_errno(error, ERROR_KERNEL, -errno, "Cannot read trace_pipe");
-        r = write_all(t->fd, t->buffer, (size_t) n);
+        t->buffered_bytes = (size_t) n;
+        t->written_bytes = 0;
+        return 0;
+}
+
+/* Returns 1 if there were events, 0 if there was but what the kernel says beside them. -EAGAIN: there is nothing. */
+static int take_one(TextSource *t, Error *error) {
+        bool events;
+        int r;
+
+        if (t->written_bytes == t->buffered_bytes) {
+                r = fill_buffer(t, error);
+                if (r < 0)
+                        return r;
+        }
+        r = write_buffered(t);
         if (r < 0)
                 return fail_write(r, error);
-        t->end_bytes += (uint64_t) n;
-        events = has_events(t, (size_t) n);
+        events = has_events(t, t->buffered_bytes);
         if (events && t->pending)
-                r = pass_lines(t, (size_t) n);
-        if (r >= 0 && t->end_bytes >= t->request->segment_bytes) {
-                t->fd = safe_close(t->fd);
-                t->before_bytes += t->end_bytes;
-                t->end_bytes = 0;
-                t->number++;
-                r = begin_segment(t);
-        }
+                r = pass_lines(t, t->buffered_bytes);
+        if (r >= 0)
+                r = rotate_if_full(t);
         return r < 0 ? fail_write(r, error) : events;
 }
 

@@ -44,14 +44,18 @@ static inline void small_disk_mount(const char *path, uint64_t bytes, unsigned n
                 cr_skip_test("a file system cannot be mounted here");
 }
 
-/* Everything but so many bytes is taken, by a file of that name. */
+/* Everything but so many bytes is taken, by a file of that name; also while others write. */
 static inline void small_disk_fill(int dir_fd, const char *name, uint64_t left_bytes) {
         _cleanup_close_ int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        struct statvfs st;
-        uint64_t free_bytes;
+        struct stat st = {};
+        struct statvfs disk;
 
-        cr_assert(fd >= 0 && fstatvfs(fd, &st) >= 0, "%m");
-        free_bytes = (uint64_t) st.f_bfree * st.f_frsize;
-        cr_assert_geq(free_bytes, left_bytes);
-        cr_assert_eq(posix_fallocate(fd, 0, (off_t) (free_bytes - left_bytes)), 0);
+        cr_assert_geq(fd, 0, "%m");
+        do {
+                cr_assert(fstat(fd, &st) >= 0 && fstatvfs(fd, &disk) >= 0);
+                if (disk.f_bfree * disk.f_frsize <= left_bytes)
+                        return;
+        } while (fallocate(fd, 0, st.st_size, MAX((off_t) (disk.f_bfree * disk.f_frsize - left_bytes) / 2 / 4096 * 4096, 4096)) >= 0 ||
+                 errno == ENOSPC);
+        cr_assert_fail("%m");
 }

@@ -26,7 +26,7 @@ Test(session_state, names) {
 Test(session_state, names_of_results) {
         static const char *const names[_SESSION_RESULT_MAX] = {
                 "", "success", "interrupted", "arm-failed", "load-failed", "bind-failed", "drain-failed",
-                                "restore-failed", "seal-failed",
+                                "restore-failed", "seal-failed", "limit-reached", "disk-full",
         };
 
         for (SessionResult i = 0; i < _SESSION_RESULT_MAX; i++) {
@@ -39,7 +39,7 @@ Test(session_state, names_of_results) {
 
 Test(session_state, names_of_reasons) {
         static const char *const names[_STOP_REASON_MAX] = {
-                "", "request", "time", "size", "events", "mark", "caller", "service", "interrupt", "failure",
+                "", "request", "time", "size", "events", "mark", "caller", "service", "interrupt", "limit", "failure",
         };
 
         for (StopReason i = 0; i < _STOP_REASON_MAX; i++) {

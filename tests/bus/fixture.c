@@ -217,7 +217,7 @@ int daemon_recover(Fixture *f) {
         return WEXITSTATUS(status);
 }
 
-void daemon_kill_worker(Fixture *f, const char *name) {
+static pid_t find_worker(const Fixture *f, const char *name) {
         _cleanup_closedir_ DIR *d = opendir("/proc");
         struct dirent *entry;
 
@@ -233,12 +233,32 @@ void daemon_kill_worker(Fixture *f, const char *name) {
                 (void) snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long) number);
                 if (read_line_at(AT_FDCWD, path, &line) >= 0 &&
                     sscanf(line, "%d (%31[^)]) %*c %d", &pid, comm, &parent) == 3 && parent == f->daemon_pid &&
-                    streq(comm, name)) {
-                        cr_assert_eq(kill(pid, SIGKILL), 0);
-                        return;
-                }
+                    streq(comm, name))
+                        return pid;
         }
         cr_assert_fail("the daemon has no worker %s", name);
+        return 0;
+}
+
+void daemon_kill_worker(Fixture *f, const char *name) {
+        cr_assert_eq(kill(find_worker(f, name), SIGKILL), 0);
+}
+
+/* The state of a process that is not a child is nowhere to be waited for. */
+pid_t daemon_stop_worker(Fixture *f, const char *name) {
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+        pid_t pid = find_worker(f, name);
+        char path[64], state = 0;
+
+        cr_assert_eq(kill(pid, SIGSTOP), 0);
+        (void) snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        do {
+                _cleanup_free_ char *line = NULL;
+
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+                cr_assert(read_line_at(AT_FDCWD, path, &line) >= 0 && sscanf(line, "%*d (%*[^)]) %c", &state) == 1);
+        } while (state != 'T');
+        return pid;
 }
 
 bool boot(Fixture *f) {

@@ -59,6 +59,8 @@ int daemon_recover(Fixture *fixture);
 
 /* Kills the worker of that name; there has to be one. */
 void daemon_kill_worker(Fixture *fixture, const char *name);
+/* Stops it; returns once it stands. The test has it go on by SIGCONT. */
+pid_t daemon_stop_worker(Fixture *fixture, const char *name);
 
 /* What runs early in a boot, before the daemon. Returns whether it went well. */
 bool boot(Fixture *fixture);
