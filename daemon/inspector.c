@@ -92,6 +92,8 @@ int inspector_ask(const char *socket_path, const char *question, int out_fd, Err
         ssize_t n;
         int r, l;
 
+        if (!socket_path)
+                return error_set(error, ERROR_NOT_SUPPORTED, "There is no reader unit that could be asked.");
         fd = connect_to(socket_path, error);
         if (fd < 0)
                 return fail(fd, error);

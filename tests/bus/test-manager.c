@@ -2,6 +2,8 @@
 
 /* What the daemon shows, what it refuses, and that a refusal changes nothing. */
 
+#include <poll.h>
+
 #include "fixture.h"
 
 static Fixture fixture;
@@ -233,30 +235,106 @@ Test(manager, marks) {
         daemon_stop(f);
 }
 
-/* Each control file refuses what is written to it, in turn; what was changed before it is undone. */
+/* What arming writes, in its order, and what a refusal says of it. */
+static const struct {
+        const char *path, *refused;
+} settings[] = {
+        { "proc/sys/kernel/ftrace_dump_on_oops", "Cannot set kernel.ftrace_dump_on_oops, which DumpOnOops= " },
+        { "tracing/tracing_on", "The kernel refused to switch the recording on" },
+        { "tracing/trace_clock", "The kernel refused \"mono\" for trace_clock" },
+        { "tracing/options/overwrite", "The kernel refused \"1\" for options/overwrite" },
+        { "tracing/buffer_percent", "The kernel refused \"1\" for buffer_percent" },
+        { "tracing/options/stacktrace", "The kernel refused \"1\" for options/stacktrace" },
+        { "tracing/tracing_cpumask", "The kernel refused \"f\" for tracing_cpumask" },
+        { "tracing/per_cpu/cpu0/buffer_size_kb", "Cannot size the ring buffer" },
+        { "tracing/current_tracer", "The kernel refused to switch mmiotrace on" },
+};
+
+/* A machine on which a session has to change each of them. */
+static void want_every_setting(Fixture *f) {
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Capture]\nDumpOnOops=yes\n[Storage]\nMaxUse=infinity\nKeepFree=0\n");
+        fake_file(&f->machine.tree, "tracing/options/stacktrace", "0\n");
+}
+
+/* Each refuses what is written to it, in turn; what was changed before it is undone. */
 Test(manager, kernel_refuses_a_setting) {
-        static const char *const names[] = {
-                "tracing_on", "trace_clock", "options/overwrite", "tracing_cpumask",
-                                "per_cpu/cpu0/buffer_size_kb",
-                "current_tracer",
-        };
         Fixture *f = &fixture;
 
+        want_every_setting(f);
         daemon_start(f);
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                _cleanup_free_ char *path = below("tracing", names[i]), *text = NULL, *before = NULL,
-                                *content = NULL;
+        for (size_t i = 0; i < ELEMENTS(settings); i++) {
+                _cleanup_free_ char *text = NULL, *before = NULL, *content = NULL;
 
                 machine_list_clocks(&f->machine);
-                content = fake_read(&f->machine.tree, path);
-                machine_refuse(&f->machine, path);
+                content = fake_read(&f->machine.tree, settings[i].path);
+                machine_refuse(&f->machine, settings[i].path);
                 before = machine_settings(&f->machine);
-                text = expect_error(session_start(f, 0), "Kernel");
+                text = expect_error(session_start(f, 1, "stacks", "b", 1), "Kernel");
+                cr_assert(startswith(text, settings[i].refused), "%s", text);
                 assert_unchanged(f, before);
-                fake_file(&f->machine.tree, path, content);
+                cr_assert_not(machine_has(&f->machine, "run/undo"));
+                fake_file(&f->machine.tree, settings[i].path, content);
         }
         machine_list_clocks(&f->machine);
-        free(expect_path(session_start(f, 0)));
+        free(expect_path(session_start(f, 1, "stacks", "b", 1)));
+        daemon_stop(f);
+}
+
+/* Each is not there, in turn. */
+Test(manager, kernel_lacks_a_setting) {
+        Fixture *f = &fixture;
+
+        want_every_setting(f);
+        daemon_start(f);
+        for (size_t i = 0; i < ELEMENTS(settings); i++) {
+                _cleanup_free_ char *text = NULL, *before = NULL, *content = NULL;
+                sd_bus_message *reply;
+
+                machine_list_clocks(&f->machine);
+                content = fake_read(&f->machine.tree, settings[i].path);
+                fake_remove(&f->machine.tree, settings[i].path);
+                before = machine_settings(&f->machine);
+                reply = session_start(f, 1, "stacks", "b", 1);
+                cr_assert(sd_bus_message_is_method_error(reply, NULL), "%s", settings[i].path);
+                text = strdup(strempty(sd_bus_message_get_error(reply)->message));
+                sd_bus_message_unref(reply);
+                cr_assert_gt(strlen(text), 20, "%s: %s", settings[i].path, text);
+                assert_unchanged(f, before);
+                cr_assert_not(machine_has(&f->machine, "run/undo"));
+                fake_file(&f->machine.tree, settings[i].path, content);
+        }
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 1, "stacks", "b", 1)));
+        daemon_stop(f);
+}
+
+/* What cannot be undone is said, and tried again until it can; everything else is undone at once. */
+Test(manager, kernel_refuses_to_go_back) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *armed = NULL, *text = NULL;
+
+        want_every_setting(f);
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        free(expect_path(session_start(f, 1, "stacks", "b", 1)));
+        armed = fake_read(&f->machine.tree, "tracing/options/stacktrace");
+        machine_refuse(&f->machine, "tracing/options/stacktrace");
+        text = expect_error(manager_call(f, "Stop", "a{sv}", 0), "Kernel");
+        cr_assert(strstr(text, "Cannot set options/stacktrace back to 0"), "%s", text);
+        cr_assert(machine_has(&f->machine, "run/undo"));
+        free(text);
+        text = machine_read(&f->machine, "tracing/current_tracer");
+        cr_assert_str_eq(text, "nop");
+        wait_for_session(f, BUS_PATH_SESSION "/_1", "failed");
+        assert_session(f, BUS_PATH_SESSION "/_1", "Result", "restore-failed");
+
+        /* Nobody tells when the kernel lets it be done: so it is tried now and then. */
+        fake_file(&f->machine.tree, "tracing/options/stacktrace", armed);
+        for (uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC; machine_has(&f->machine, "run/undo");) {
+                cr_assert_lt(now_monotonic_usec(), deadline_usec, "The journal stays.");
+                (void) poll(NULL, 0, 20);
+        }
+        machine_assert_settings(&f->machine, before);
         daemon_stop(f);
 }
 
