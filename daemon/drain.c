@@ -14,6 +14,7 @@
 #include "reserve.h"
 #include "syncer.h"
 #include "text-source.h"
+#include "tracer-watch.h"
 #include "tracer.h"
 
 /* As much as goes through the pipe at once; the kernel's limit for a pipe of root is higher. */
@@ -32,7 +33,7 @@
 
 typedef struct Source {
         const DrainPipe *pipe;
-        int ring_fd;
+        int ring_fd, stats_fd;
         RawSegment *segment;    /* NULL: the text source has its own */
         TracerStats stats;
 } Source;
@@ -43,6 +44,7 @@ typedef struct Drain {
         Source *sources;
         size_t n_sources;
         TextSource *text;
+        TracerWatch *watch;
         uint64_t subbuf_bytes;
         uint64_t wake_usec;
         uint64_t stats_usec, n_stats_events;
@@ -57,10 +59,12 @@ typedef struct Drain {
 static void drain_done(Drain *d) {
         for (size_t i = 0; i < d->n_sources; i++) {
                 safe_close(d->sources[i].ring_fd);
+                safe_close(d->sources[i].stats_fd);
                 raw_segment_free(d->sources[i].segment);
         }
         free(d->sources);
         text_source_free(d->text);
+        tracer_watch_free(d->watch);
         free(d->clocks);
         free(d->cpumask);
         free(d->online);
@@ -95,8 +99,11 @@ static int open_sources(Drain *d) {
                 Source *s = d->sources + i;
                 char name[64];
 
-                *s = (Source) { .pipe = q->pipes + i, .ring_fd = -EBADF };
+                *s = (Source) { .pipe = q->pipes + i, .ring_fd = -EBADF, .stats_fd = -EBADF };
                 d->n_sources++;
+                s->stats_fd = tracer_stats_open(s->pipe->cpu);
+                if (s->stats_fd < 0)
+                        return error_set_errno(d->error, ERROR_KERNEL, s->stats_fd, "Cannot open the ring buffer's statistics");
                 (void) snprintf(name, sizeof name, "per_cpu/cpu%u/trace_pipe_raw", s->pipe->cpu);
                 s->ring_fd = tracefs_instance_file_open(NULL, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
                 if (s->ring_fd < 0)
@@ -138,7 +145,7 @@ static int read_source_stats(Drain *d, Source *s) {
         uint64_t n_read = s->stats.n_read;
         int r;
 
-        r = tracer_read_stats(s->pipe->cpu, &s->stats);
+        r = tracer_stats_read(s->stats_fd, &s->stats);
         if (r < 0)
                 return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
         if (s->stats.n_read < n_read)
@@ -255,7 +262,9 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
 static void watch_settings(Drain *d) {
         TracerSettings now;
 
-        if (tracer_read_settings(d->request->sys_root, d->sources[0].pipe->cpu, &now) < 0)
+        if (!d->watch && tracer_watch_new(d->request->sys_root, d->sources[0].pipe->cpu, &d->watch) < 0)
+                return;
+        if (tracer_watch_read(d->watch, &now) < 0)
                 return;
         if (!now.recording)
                 warn_once(d, &d->warned_off, "Somebody has switched the recording off during the session (tracing_on): "

@@ -6,7 +6,7 @@
 
 #include "segment-file.h"
 #include "text-source.h"
-#include "tracer.h"
+#include "tracer-watch.h"
 
 /* A read() gives whole lines as long as there is room for all that the kernel formats at once, which is 4 KB on 6.1 and
  * 8 KB on 6.12 (kernel/trace/trace.c, tracing_read_pipe()). */
@@ -24,6 +24,8 @@ struct TextSource {
         unsigned number;
         uint64_t end_bytes;     /* of the segment */
         uint64_t before_bytes;  /* of the segments before */
+        int *stats_fds;         /* of each CPU */
+        size_t n_stats_fds;
         TracerStats *stats;     /* of each CPU, when last read */
         uint64_t *n_noted;      /* refused events of each CPU, as last noted by this reader */
         /* Refused events that have been seen and not yet noted: they came behind so many lines of the text to come. */
@@ -82,7 +84,7 @@ static int find_end(TextSource *t) {
 
 static int read_stats(TextSource *t, Error *error) {
         for (size_t i = 0; i < t->request->n_pipes; i++) {
-                int r = tracer_read_stats(t->request->pipes[i].cpu, t->stats + i);
+                int r = tracer_stats_read(t->stats_fds[i], t->stats + i);
 
                 if (r < 0)
                         return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
@@ -173,11 +175,18 @@ int text_source_open(const DrainRequest *q, TextSource **ret, Error *error) {
         t->request = q;
         t->raw_fd = q->raw_fd;
         t->pipe_fd = t->fd = t->loss_fd = -EBADF;
+        t->stats_fds = calloc(q->n_pipes, sizeof(int));
         t->stats = calloc(q->n_pipes, sizeof(TracerStats));
         t->n_noted = calloc(q->n_pipes, sizeof(uint64_t));
         t->n_pending = calloc(q->n_pipes, sizeof(uint64_t));
-        if (!t->stats || !t->n_noted || !t->n_pending)
+        if (!t->stats_fds || !t->stats || !t->n_noted || !t->n_pending)
                 return -ENOMEM;
+        for (; t->n_stats_fds < q->n_pipes; t->n_stats_fds++) {
+                r = tracer_stats_open(q->pipes[t->n_stats_fds].cpu);
+                if (r < 0)
+                        return error_set_errno(error, ERROR_KERNEL, r, "Cannot open the ring buffer's statistics");
+                t->stats_fds[t->n_stats_fds] = r;
+        }
         t->pipe_fd = tracefs_instance_file_open(NULL, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (t->pipe_fd < 0 && errno == EBUSY)
                 return error_set(error, ERROR_READER_BUSY,
@@ -206,6 +215,9 @@ TextSource *text_source_free(TextSource *t) {
         safe_close(t->pipe_fd);
         safe_close(t->fd);
         safe_close(t->loss_fd);
+        for (size_t i = 0; i < t->n_stats_fds; i++)
+                safe_close(t->stats_fds[i]);
+        free(t->stats_fds);
         free(t->stats);
         free(t->n_noted);
         free(t->n_pending);

@@ -5,6 +5,7 @@
 
 #include "control.h"
 #include "holders.h"
+#include "tracer-watch.h"
 #include "tracer.h"
 #include "undo.h"
 

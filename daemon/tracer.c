@@ -10,6 +10,7 @@
 #include "holders.h"
 #include "ring-size.h"
 #include "ring.h"
+#include "tracer-watch.h"
 #include "tracer.h"
 #include "undo.h"
 
@@ -455,46 +456,6 @@ int tracer_copy_formats(int dir_fd, Error *error) {
         return 0;
 }
 
-int tracer_stats_parse(const char *text, TracerStats *ret) {
-        static const struct {
-                const char *name;
-                size_t offset;
-        } fields[] = {
-                { "entries: ", offsetof(TracerStats, n_entries) },
-                { "bytes: ", offsetof(TracerStats, n_bytes) },
-                { "overrun: ", offsetof(TracerStats, n_overrun) },
-                { "commit overrun: ", offsetof(TracerStats, n_commit_overrun) },
-                { "dropped events: ", offsetof(TracerStats, n_dropped) },
-                { "read events: ", offsetof(TracerStats, n_read) },
-        };
-        TracerStats stats = {};
-
-        for (size_t i = 0; i < ELEMENTS(fields); i++) {
-                const char *p = text;
-
-                /* At the start of a line: "commit overrun:" ends in the name of another field. */
-                while ((p = strstr(p, fields[i].name)) && p != text && p[-1] != '\n')
-                        p++;
-                if (!p || sscanf(p + strlen(fields[i].name), "%" SCNu64, (uint64_t *) ((char *) &stats + fields[i].offset)) != 1)
-                        return -EBADMSG;
-        }
-        *ret = stats;
-        return 0;
-}
-
-int tracer_read_stats(unsigned cpu, TracerStats *ret) {
-        _cleanup_free_ char *name = NULL, *text = NULL;
-
-        if (asprintf(&name, "per_cpu/cpu%u/stats", cpu) < 0) {
-                name = NULL;
-                return -ENOMEM;
-        }
-        text = tracefs_instance_file_read(NULL, name, NULL);
-        if (!text)
-                return errno > 0 ? -errno : -EIO;
-        return tracer_stats_parse(text, ret);
-}
-
 int tracer_set_recording(bool on) {
         return control_write("tracing_on", on ? "1" : "0");
 }
@@ -505,43 +466,4 @@ int tracer_is_on(void) {
 
         r = control_read("current_tracer", &current);
         return r < 0 ? r : streq(current, "mmiotrace");
-}
-
-int tracer_read_settings(const char *sys_root, unsigned cpu, TracerSettings *ret) {
-        _cleanup_free_ char *name = NULL, *on = NULL, *clocks = NULL, *size = NULL, *cpumask = NULL, *online = NULL;
-        uint64_t kb;
-        int r;
-
-        if (asprintf(&name, "per_cpu/cpu%u/buffer_size_kb", cpu) < 0) {
-                name = NULL;
-                return -ENOMEM;
-        }
-        r = control_read("tracing_on", &on);
-        if (r >= 0)
-                r = control_read("trace_clock", &clocks);
-        if (r >= 0)
-                r = control_read(name, &size);
-        if (r >= 0)
-                r = parse_u64(size, &kb);
-        if (r >= 0)
-                r = control_read("tracing_cpumask", &cpumask);
-        if (r >= 0)
-                r = read_online_cpus(sys_root, &online, NULL);
-        if (r < 0)
-                return r;
-        *ret = (TracerSettings) {
-                .recording = !streq(on, "0"),
-                .clocks = TAKE_PTR(clocks),
-                .cpumask = TAKE_PTR(cpumask),
-                .online = TAKE_PTR(online),
-                .ring_bytes = kb * KIB,
-        };
-        return 0;
-}
-
-void tracer_settings_done(TracerSettings *settings) {
-        free(settings->clocks);
-        free(settings->cpumask);
-        free(settings->online);
-        *settings = (TracerSettings) {};
 }

@@ -65,29 +65,7 @@ int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, 
 /* Copies the files that describe this kernel's ring-buffer pages into a folder. */
 int tracer_copy_formats(int dir_fd, Error *error);
 
-/* per_cpu/cpuN/stats: kernel/trace/trace.c, tracing_stats_read(). */
-typedef struct TracerStats {
-        uint64_t n_entries;             /* not yet read */
-        uint64_t n_bytes;               /* that these take */
-        uint64_t n_overrun;             /* overwritten */
-        uint64_t n_commit_overrun;      /* lost inside a nested write; not seen so far */
-        uint64_t n_dropped;             /* refused */
-        uint64_t n_read;
-} TracerStats;
-int tracer_read_stats(unsigned cpu, TracerStats *ret);
-int tracer_stats_parse(const char *text, TracerStats *ret);
-
 int tracer_set_recording(bool on);
-
-/* What a session has set and another program may turn. */
-typedef struct TracerSettings {
-        bool recording;
-        char *clocks;           /* the list, with the one in use in brackets */
-        char *cpumask, *online; /* as the kernel prints them */
-        uint64_t ring_bytes;
-} TracerSettings;
-int tracer_read_settings(const char *sys_root, unsigned cpu, TracerSettings *ret);
-void tracer_settings_done(TracerSettings *settings);
 
 /* Whether mmiotrace is on: a session whose daemon died may go on. */
 int tracer_is_on(void);

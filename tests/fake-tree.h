@@ -37,12 +37,16 @@ static inline void make_parents(const char *path) {
 
 static inline void write_bytes(const char *path, const void *data, size_t bytes) {
         _cleanup_close_ int fd = -EBADF;
+        struct stat st;
 
         make_parents(path);
-        (void) unlink(path);
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        /* A file of the kernel's stays the same file, also for who has it open, and is never seen empty. */
+        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1)
+                (void) unlink(path);
+        fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
         cr_assert(fd >= 0, "%s: %m", path);
         cr_assert_eq(write_all(fd, data, bytes), 0);
+        cr_assert_eq(ftruncate(fd, (off_t) bytes), 0);
 }
 
 /* Paths are relative to the root ("sys/…"); folders are made as needed; what is there is replaced. */

@@ -463,6 +463,23 @@ Test(session_page, loss_is_said) {
                         "       LOST: 1 event; the trace is not complete\n");
 }
 
+/* The counts of each kind come later than the events; the page does not let one take the one for the other. */
+Test(session_page, counts_lag_behind) {
+        SessionView v = empty_view("capturing");
+
+        v.events = 1000;
+        v.reads = 10;
+        v.writes = 90;
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 1000 (of the first 100: 10 reads, 90 writes, 0\n"
+                        "             unknown, 0 maps)\n"
+                        "       Lost: none\n");
+        v.state = (char *) "sealed";
+        assert_page(&v, SESSION_PAGE_COUNTS,
+                        "     Events: 1000 (10 reads, 90 writes, 0 unknown, 0 maps)\n"
+                        "       Lost: none\n");
+}
+
 Test(session_page, protection_is_said) {
         SessionView v = empty_view("sealed");
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "bus/machine.h"
+#include "tracer-watch.h"
 #include "tracer.h"
 #include "undo.h"
 
