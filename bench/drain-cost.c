@@ -16,7 +16,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include "tracer.h"
+#include "tracer-watch.h"
 
 #define READY_TRIES 60
 #define READY_FIRST_EVENTS 2000
