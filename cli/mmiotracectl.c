@@ -68,6 +68,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "Options of start:\n"
               "     --at-next-boot        Begin it early in the next boot and load the driver,\n"
               "                           once; it ends after 5min without --stop-after\n"
+              "     --no-block            Do not wait until it captures\n"
               "\n"
               "Options of check:\n"
               "     --all                 Show also what is as it should be\n"
@@ -88,10 +89,12 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "     --dry-run             Only show what would be sent, and where to\n"
               "  -y --yes                 Do not ask; needed where nobody can be asked\n"
               "     --no-block            Do not wait until it is sent\n"
+              "     --wait                Wait until it is sent, also after it did not work\n"
               "     --cancel              End a submission that is under way\n"
               "\n"
               "Options of stop, seal and export:\n"
               "     --wait                stop, seal: wait until the archive is made\n"
+              "     --no-block            stop: do not wait until the machine is restored\n"
               "     --force               export: replace FILE if it exists\n"
               "\n"
               "Options:\n"
@@ -228,6 +231,10 @@ static int run(Client *c, int argc, char *argv[]) {
                 return client_fail_usage(c, NULL,
                                 "--load is for a driver that is not loaded, --rebind for one that is: "
                                 "give one of them.");
+        if (c->wait && c->no_block)
+                return client_fail_usage(c, NULL, "--wait and --no-block do not go together: give one of them.");
+        if (c->at_next_boot && c->no_block)
+                return client_fail_usage(c, NULL, "--at-next-boot begins nothing now: leave --no-block out.");
         if (c->buffer_size_bytes > 0 && c->n_expected_events > 0)
                 return client_fail_usage(c, NULL,
                                 "--buffer-size and --expect-events both say how large the buffer is: "

@@ -171,7 +171,10 @@ int verb_start(Client *c, int argc, char *argv[]) {
 
         client_say(c, "Starting a session: until it is stopped, this machine will run on one CPU.");
         fflush(stdout);
-        r = wait_call(w, m, &error, &reply);
+        if (c->no_block)
+                r = wait_call_begun(w, m, NULL, c->host ? UID_INVALID : getuid(), &error, &v);
+        else
+                r = wait_call(w, m, &error, &reply);
         w = wait_free(w);
         if (r == -EINTR && !sd_bus_error_is_set(&error))
                 return client_fail(c, EXIT_INTERRUPTED, "Interrupted",
@@ -179,17 +182,20 @@ int verb_start(Client *c, int argc, char *argv[]) {
                                 "Interrupted; the daemon goes on starting the session.");
         if (r < 0)
                 return start_fail(c, r, &error);
-        r = sd_bus_message_read_basic(reply, 'o', &path);
-        if (r >= 0)
-                r = session_view_get(c->bus, path, &error, &v);
-        if (r < 0)
-                return client_fail_bus(c, r, &error);
-
+        if (!v) {
+                r = sd_bus_message_read_basic(reply, 'o', &path);
+                if (r >= 0)
+                        r = session_view_get(c->bus, path, &error, &v);
+                if (r < 0)
+                        return client_fail_bus(c, r, &error);
+        }
         if (c->json != JSON_OFF) {
                 r = session_view_to_json(v, &o);
                 if (r >= 0)
                         r = client_print_json(c, o);
-        } else
+        } else if (!streq(v->state, "capturing"))
+                client_say(c, "Session %" PRIu32 " is %s. See when it captures: mmiotracectl status", v->id, v->state);
+        else
                 r = say_started(c, v);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
 }
@@ -300,6 +306,19 @@ static int say_stopped(const Client *c, const SessionView *v) {
         return v->lost_events > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
+static int say_stopping(const Client *c, const SessionView *v) {
+        _cleanup_json_ json_object *o = NULL;
+        int r = 0;
+
+        if (c->json != JSON_OFF) {
+                r = session_view_to_json(v, &o);
+                if (r >= 0)
+                        r = client_print_json(c, o);
+        } else
+                client_say(c, "Session %" PRIu32 " is %s. How far it is: mmiotracectl status %" PRIu32, v->id, v->state, v->id);
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
+}
+
 int verb_stop(Client *c, int argc, char *argv[]) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
@@ -316,7 +335,11 @@ int verb_stop(Client *c, int argc, char *argv[]) {
         r = active_request(c, "Stop", &error, &path, &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 0);
-        if (r >= 0)
+        if (r >= 0 && c->no_block && path) {
+                r = wait_call_begun(w, m, path, UID_INVALID, &error, &v);
+                if (r >= 0)
+                        return say_stopping(c, v);
+        } else if (r >= 0)
                 r = wait_call(w, m, &error, &reply);
         if (r >= 0) {
                 stopped = true;

@@ -309,7 +309,7 @@ static int submit(const Client *c, const char *path, const SessionView *v, const
                 return client_fail_errno(c, r, "Cannot prepare the call");
         r = request(c, w, path, choice, &error, &job);
         if (r >= 0 && !c->no_block)
-                r = wait_submission(w, path, job, v->archive_bytes, &error, &after);
+                r = wait_submission(w, path, job, c->wait, v->archive_bytes, &error, &after);
         w = wait_free(w);
         if (r == -EINTR && !sd_bus_error_is_set(&error))
                 return interrupted(c, job);

@@ -25,6 +25,7 @@ struct Wait {
         bool interrupted;
         bool gone;
         bool changed;           /* the session may be another than it was when it was read last */
+        char *new_session;      /* the path of the latest */
         char *state;            /* the latest that a signal told */
         char *job;              /* the seal job of the session that is waited for */
         char *job_result, *job_detail; /* set once it is removed */
@@ -95,6 +96,14 @@ static int read_removed_job(Wait *w, sd_bus_message *m) {
         return replace_string(&w->job_detail, isempty(detail) ? result : detail);
 }
 
+static int read_new_session(Wait *w, sd_bus_message *m) {
+        const char *path;
+        int r;
+
+        r = sd_bus_message_read(m, "o", &path);
+        return r < 0 ? r : replace_string(&w->new_session, path);
+}
+
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Wait *w = userdata;
 
@@ -103,6 +112,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return read_changed_state(w, m);
         if (sd_bus_message_is_signal(m, BUS_INTERFACE_MANAGER, "JobRemoved"))
                 return read_removed_job(w, m);
+        if (sd_bus_message_is_signal(m, BUS_INTERFACE_MANAGER, "SessionNew"))
+                return read_new_session(w, m);
         return 0;
 }
 
@@ -158,6 +169,7 @@ Wait *wait_free(Wait *w) {
         sd_bus_unref(w->bus);
         if (w->masked)
                 (void) sigprocmask(SIG_SETMASK, &w->old_mask, NULL);
+        free(w->new_session);
         free(w->state);
         free(w->job);
         free(w->job_result);
@@ -255,9 +267,20 @@ static int wait_run(Wait *w, sd_bus_error *error) {
         return r < 0 ? r : 0;
 }
 
+static int take_reply(Wait *w, sd_bus_error *error, sd_bus_message **ret_reply) {
+        _cleanup_message_ sd_bus_message *reply = TAKE_PTR(w->reply);
+        int r;
+
+        if (sd_bus_message_is_method_error(reply, NULL)) {
+                r = sd_bus_error_copy(error, sd_bus_message_get_error(reply));
+                return r < 0 ? r : -EIO;
+        }
+        *ret_reply = TAKE_PTR(reply);
+        return 0;
+}
+
 int wait_call(Wait *w, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret_reply) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *call = NULL;
-        _cleanup_message_ sd_bus_message *reply = NULL;
         int r;
 
         r = sd_bus_call_async(w->bus, &call, m, on_reply, w, UINT64_MAX);
@@ -268,13 +291,49 @@ int wait_call(Wait *w, sd_bus_message *m, sd_bus_error *error, sd_bus_message **
                 if (r < 0)
                         return r;
         }
-        reply = TAKE_PTR(w->reply);
-        if (sd_bus_message_is_method_error(reply, NULL)) {
-                r = sd_bus_error_copy(error, sd_bus_message_get_error(reply));
-                return r < 0 ? r : -EIO;
+        return take_reply(w, error, ret_reply);
+}
+
+static int read_begun(Wait *w, const char *path, uid_t owner, sd_bus_error *error, SessionView **ret) {
+        _cleanup_session_view_ SessionView *v = NULL;
+        bool begun;
+        int r;
+
+        *ret = NULL;
+        w->changed = false;
+        if (!path && !w->new_session)
+                return 0;
+        r = session_view_get(w->bus, path ?: w->new_session, error, &v);
+        if (r < 0)
+                return r;
+        /* A refusal that came before this answer is in the queue, and counts for more. */
+        while (!w->reply && (r = sd_bus_process(w->bus, NULL)) > 0)
+                ;
+        begun = path ? !streq(v->state, "capturing") : owner == UID_INVALID || v->owner == owner;
+        if (r >= 0 && begun && !w->reply)
+                *ret = TAKE_PTR(v);
+        return r;
+}
+
+int wait_call_begun(Wait *w, sd_bus_message *m, const char *path, uid_t owner, sd_bus_error *error, SessionView **ret) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *call = NULL;
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_session_view_ SessionView *v = NULL;
+        int r;
+
+        r = sd_bus_call_async(w->bus, &call, m, on_reply, w, UINT64_MAX);
+        while (r >= 0 && !w->reply) {
+                r = w->changed ? read_begun(w, path, owner, error, &v) : wait_run(w, error);
+                if (v) {
+                        *ret = TAKE_PTR(v);
+                        return 0;
+                }
         }
-        *ret_reply = TAKE_PTR(reply);
-        return 0;
+        if (r >= 0)
+                r = take_reply(w, error, &reply);
+        if (r >= 0 && !path)
+                r = sd_bus_message_read_basic(reply, 'o', &path);
+        return r < 0 ? r : session_view_get(w->bus, path, error, ret);
 }
 
 static int wait_read_session(Wait *w, const char *path, sd_bus_error *error, SessionView **ret) {
@@ -341,7 +400,8 @@ int wait_job(Wait *w, const char *job, sd_bus_error *error) {
                                               sd_bus_error_setf(error, BUS_ERROR_PREFIX "Failed", "%s", w->job_detail);
 }
 
-int wait_submission(Wait *w, const char *path, const char *job, uint64_t archive_bytes, sd_bus_error *error, SessionView **ret) {
+int wait_submission(Wait *w, const char *path, const char *job, bool to_the_end, uint64_t archive_bytes, sd_bus_error *error,
+                SessionView **ret) {
         int r;
 
         r = replace_string(&w->job, job);
@@ -358,7 +418,7 @@ int wait_submission(Wait *w, const char *path, const char *job, uint64_t archive
                         r = wait_read_session(w, path, error, &v);
                         if (r < 0)
                                 return r;
-                        if (!submission_view_is_there(&v->submission) || !isempty(v->submission.last_error)) {
+                        if (!submission_view_is_there(&v->submission) || (!to_the_end && !isempty(v->submission.last_error))) {
                                 *ret = TAKE_PTR(v);
                                 return 0;
                         }

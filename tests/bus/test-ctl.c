@@ -349,3 +349,34 @@ Test(ctl, other_host) {
         assert_ended(&run, 2);
         daemon_stop(f);
 }
+
+/* Where the machine takes its time, nobody has to wait with it. */
+Test(ctl, no_block) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl start = {}, other = {}, stop = {}, none = {}, both = {};
+
+        machine_block(&f->machine, "tracing/options/overwrite");
+        daemon_start(f);
+        start = CTL(f, "start", "--no-block");
+        assert_ended(&start, 0);
+        assert_contains(start.out, "Session 1 is arming. See when it captures: mmiotracectl status\n");
+        other = CTL(f, "start", "--no-block");
+        assert_ended(&other, 1);
+        cr_assert_not(strstr(other.out, "Session 1"), "%s", other.out);
+        machine_release(&f->machine, "tracing/options/overwrite", "1\n");
+        fake_file(&f->machine.tree, "tracing/options/overwrite", "0\n");
+        wait_for_session(f, SESSION, "capturing");
+
+        machine_block(&f->machine, "tracing/trace_clock");
+        stop = CTL(f, "stop", "--no-block");
+        assert_ended(&stop, 0);
+        assert_contains(stop.out, "How far it is: mmiotracectl status 1\n");
+        wait_for_session(f, SESSION, "restoring");
+        machine_release(&f->machine, "tracing/trace_clock", "[local] mono\n");
+        wait_for_session(f, SESSION, "sealed");
+        none = CTL(f, "stop", "--no-block");
+        assert_ended(&none, 1);
+        both = CTL(f, "stop", "--no-block", "--wait");
+        assert_ended(&both, 2);
+        daemon_stop(f);
+}

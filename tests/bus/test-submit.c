@@ -632,6 +632,20 @@ Test(submit, ctl_does_not_wait_with_no_block) {
         daemon_stop(f);
 }
 
+Test(submit, ctl_waits_to_the_end) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+
+        configure(f, "");
+        upload_does(f, "[ $n = 3 ] || { echo ERROR=SubmitFailed the server is down; exit 1; }; " SUCCEED);
+        daemon_start(f);
+        session = seal_one(f);
+        _cleanup_ctl_ Ctl sent = CTL(f, "submit", "1", "-y", "--wait");
+        cr_assert_eq(sent.status, 0, "%s", sent.err);
+        assert_contains(sent.out, "is at lab: https://traces.example/8086/1.tar.xz");
+        daemon_stop(f);
+}
+
 /* Who presses Ctrl-C does not want it to go out. */
 Test(submit, ctl_interrupted) {
         Fixture *f = &fixture;
