@@ -51,7 +51,7 @@
 #define FIELD_CALLER_UID "MMIOTRACED_CALLER_UID"
 #define FIELD_TARGET "MMIOTRACED_TARGET"
 
-/* Message ids (sd-journal, "journalctl MESSAGE_ID=…"). */
+/* Message ids (sd-journal, "journalctl MESSAGE_ID=…"); each is explained in data/mmiotraced.catalog. */
 #define MESSAGE_SESSION_STARTED "4c7e7a9a32f54a0d8a1c2f6e5f0b7d11"
 #define MESSAGE_SESSION_STOPPED "b9c0d0a4e3714c1f9b4a6f7c2d5e8833"
 #define MESSAGE_SESSION_SEALED "d05b6a1e7f8c4a6f8e1b3c9d2a4f5166"
@@ -64,6 +64,11 @@
 #define MESSAGE_EVENTS_LOST "0e9a5f7b4c3d4e1a9c8b7d6f5a4e3c22"
 #define MESSAGE_RESTORED "8a1d2c3b4e5f4a7c9b0e6d5f7c8a9b44"
 #define MESSAGE_JOURNAL_DROPPED "8423ef5d5e174cea94e1b3943fa002b7"
+#define MESSAGE_RESTORE_FAILED "dcf251efbc2243c9bd75fd46daf1c3d5"
+#define MESSAGE_BOOT_ARMED "9ad4871509644a80b459818e5266922a"
+#define MESSAGE_BOOT_BEGUN "ee707d8c1fef4058bd6a23f2717bb9b7"
+#define MESSAGE_BOOT_FAILED "06f2a35e65244bdc90a85663658de39c"
+#define MESSAGE_CONFIG_INVALID "fa37bbf962ff45879893d039ad4a2ee0"
 
 /* The longest mark. The kernel cuts at 1024 (6.1) or 4054 bytes (6.12), far above. */
 #define MARK_MAX_BYTES 512

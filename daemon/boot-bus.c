@@ -89,13 +89,14 @@ int boot_run(const Context *context) {
 
         r = boot_begin(context, &module, &error);
         if (r < 0) {
-                log_send(LOG_ERR, "MESSAGE=No session begins at this boot: %s", error.text ?: strerrordesc_np(-r));
+                log_send(LOG_ERR, "MESSAGE=No session begins at this boot: %s", error.text ?: strerrordesc_np(-r),
+                                "MESSAGE_ID=" MESSAGE_BOOT_FAILED);
                 return r;
         }
         if (r == 0)
                 return 0;
         log_send(LOG_NOTICE, "MESSAGE=The kernel traces for a session from here on; this machine runs on one CPU until it ends",
-                        FIELD_DRIVER "=%s", module);
+                        "MESSAGE_ID=" MESSAGE_BOOT_BEGUN, FIELD_DRIVER "=%s", module);
         r = unit_bus_load_early(module, &error);
         /* The daemon will try it again. */
         if (r < 0)

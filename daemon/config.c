@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "names.h"
 
 #define ATTEMPTS_MAX 1000
 #define RETRY_LEAST_USEC (100 * USEC_PER_MSEC)
@@ -36,7 +37,7 @@ static char *read_counted(char *buf, int size, void *stream) {
 
 static void warn_line(const Reader *r, const char *what, const char *text) {
         log_send(LOG_WARNING, "MESSAGE=%s:%u: %s \"%s\", ignoring", r->path, r->line, what, text,
-                        "CONFIG_FILE=%s", r->path, "CONFIG_LINE=%u", r->line);
+                        "MESSAGE_ID=" MESSAGE_CONFIG_INVALID, "CONFIG_FILE=%s", r->path, "CONFIG_LINE=%u", r->line);
 }
 
 /* What that line has set. */
@@ -253,7 +254,7 @@ static void drop_broken_targets(Config *c) {
                 (void) snprintf(section, sizeof section, "Target %s", t->name);
                 first = settings_find(&c->settings, section, NULL);
                 log_send(LOG_WARNING, "MESSAGE=%s%starget \"%s\" is not used: %s", first ? first->file : "", first ? ": " : "",
-                                t->name, strempty(error.text));
+                                t->name, strempty(error.text), "MESSAGE_ID=" MESSAGE_CONFIG_INVALID);
                 settings_remove(&c->settings, section, NULL);
                 target_free(t);
         }
@@ -298,8 +299,9 @@ static int read_file(const char *path, Config *c, Error *error) {
         if (ferror(file))
                 return error_set_errno(error, ERROR_FAILED, -EIO, "Cannot read %s", path);
         if (line > 0)
-                log_send(LOG_WARNING, "MESSAGE=%s:%i: neither a section nor KEY=VALUE, ignoring, with more such lines if there are any",
-                                path, line, "CONFIG_FILE=%s", path, "CONFIG_LINE=%i", line);
+                log_send(LOG_WARNING, "MESSAGE=%s:%i: neither a section nor KEY=VALUE, ignoring, with more such lines "
+                                "if there are any",
+                                path, line, "MESSAGE_ID=" MESSAGE_CONFIG_INVALID, "CONFIG_FILE=%s", path, "CONFIG_LINE=%i", line);
         return reader.r;
 }
 

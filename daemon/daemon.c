@@ -49,7 +49,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 
         r = config_reload(((Daemon *) userdata)->manager, &error);
         if (r < 0)
-                log_send(LOG_ERR, "MESSAGE=The configuration stays as it was: %s", error.text ?: strerrordesc_np(-r));
+                log_send(LOG_ERR, "MESSAGE=The configuration stays as it was: %s", error.text ?: strerrordesc_np(-r),
+                                "MESSAGE_ID=" MESSAGE_CONFIG_INVALID);
         return 0;
 }
 

@@ -65,7 +65,7 @@ static void on_restored(const Error *error, void *userdata) {
         m->leftovers.restorer = worker_free(m->leftovers.restorer);
         if (error) {
                 log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left, trying again: %s",
-                                strempty(error->text));
+                                strempty(error->text), "MESSAGE_ID=" MESSAGE_RESTORE_FAILED);
                 /* One shot: each attempt sets the next one up. */
                 (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
         }
@@ -91,7 +91,8 @@ void leftovers_undo(Manager *m) {
                         },
                         &m->leftovers.restorer);
         if (r < 0)
-                log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r));
+                log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left: %s", strerrordesc_np(-r),
+                                "MESSAGE_ID=" MESSAGE_RESTORE_FAILED);
 }
 
 int leftovers_recover(Manager *m, uid_t uid, Error *error) {

@@ -20,7 +20,8 @@ static void on_arm_done(const Error *error, void *userdata) {
         if (!error) {
                 m->armed = TAKE_PTR(arm.boot.options.driver);
                 log_send(LOG_NOTICE, "MESSAGE=The next boot is armed for a session of %s", m->armed,
-                                FIELD_DRIVER "=%s", m->armed, FIELD_CALLER_UID "=%u", arm.boot.owner_uid);
+                                "MESSAGE_ID=" MESSAGE_BOOT_ARMED, FIELD_DRIVER "=%s", m->armed,
+                                FIELD_CALLER_UID "=%u", arm.boot.owner_uid);
         }
         arm.done(arm.notes, error, arm.userdata);
         next_boot_done(&arm.boot);
@@ -93,7 +94,7 @@ static void load_armed(Manager *m) {
                 m->armed = TAKE_PTR(boot.options.driver);
         else if (r != -ENOENT)
                 log_send(LOG_WARNING, "MESSAGE=Cannot make sense of %s/" NEXT_BOOT_FILE ", which will not begin a session: %s",
-                                m->context->config_dir, strerrordesc_np(-r));
+                                m->context->config_dir, strerrordesc_np(-r), "MESSAGE_ID=" MESSAGE_BOOT_FAILED);
 }
 
 void manager_take_up_boot(Manager *m) {
@@ -113,7 +114,7 @@ void manager_take_up_boot(Manager *m) {
                 r = manager_begin_session(m, &boot.options, boot.owner_uid, &s, &error);
         if (r < 0) {
                 log_send(LOG_ERR, "MESSAGE=Cannot take up the session that was begun at boot, it is lost: %s",
-                                error.text ?: strerrordesc_np(-r));
+                                error.text ?: strerrordesc_np(-r), "MESSAGE_ID=" MESSAGE_BOOT_FAILED);
                 manager_forget_boot(m);
         }
 }

@@ -114,7 +114,8 @@ int main(int argc, char *argv[]) {
         log_set_level(LOG_INFO);
         r = config_load(&context.config_places, &context.config, &error);
         if (r < 0)
-                log_send(LOG_ERR, "MESSAGE=Every setting is at its default: %s", error.text ?: strerrordesc_np(-r));
+                log_send(LOG_ERR, "MESSAGE=Every setting is at its default: %s", error.text ?: strerrordesc_np(-r),
+                                "MESSAGE_ID=" MESSAGE_CONFIG_INVALID);
         if (recover) {
                 /* systemd takes no descriptors from a process that is not the service's main one. */
                 (void) unsetenv("NOTIFY_SOCKET");

@@ -18,7 +18,8 @@
 #define SESSION_USEC (120 * USEC_PER_SEC)
 
 static void say(int priority, const char *text) {
-        log_send(priority, "MESSAGE=%s", text, "MESSAGE_ID=" MESSAGE_RESTORED);
+        log_send(priority, "MESSAGE=%s", text,
+                        "MESSAGE_ID=%s", priority <= LOG_ERR ? MESSAGE_RESTORE_FAILED : MESSAGE_RESTORED);
         if (isatty(STDERR_FILENO))
                 fprintf(stderr, "%s\n", text);
 }
