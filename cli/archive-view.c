@@ -106,6 +106,29 @@ static void print_files(Page *p, const ArchiveHead *h, bool keep_raw) {
                 page_add(p, NULL, STYLE_NONE, "raw/ (what the kernel recorded, as it was)");
 }
 
+/* Of an archive of before there was a list, nobody knows. */
+static void print_privacy(Page *p, json_object *metadata) {
+        json_object *list = get(metadata, "redactions", json_type_array);
+        const char *key = "Redacted";
+
+        if (!list)
+                return;
+        if (!json_object_get_boolean(get(metadata, "redacted", json_type_boolean))) {
+                page_add(p, key, STYLE_ATTENTION, "nothing: addresses, serial numbers and names are in it (--no-redact)");
+                return;
+        }
+        if (json_object_array_length(list) == 0)
+                page_add(p, key, STYLE_NONE, "nothing was found that had to be taken out");
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+                json_object *o = json_object_array_get_idx(list, i);
+                uint64_t n = get_number(o, "count");
+
+                page_add(p, key, STYLE_NONE, "%" PRIu64 " %s%s in %s", n, get_string(o, "what"), n == 1 ? "" : "s",
+                                get_string(o, "where"));
+                key = NULL;
+        }
+}
+
 int archive_view_print(const ArchiveView *v, bool keep_raw, FILE *f, const Terminal *terminal) {
         Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
         const char *uname = get_string(v->metadata, "uname");
@@ -115,6 +138,7 @@ int archive_view_print(const ArchiveView *v, bool keep_raw, FILE *f, const Termi
         print_driver(&p, get(v->metadata, "driver", json_type_object));
         print_loss(&p, get(v->metadata, "loss", json_type_object));
         print_files(&p, &v->head, keep_raw);
+        print_privacy(&p, v->metadata);
         return p.r;
 }
 
@@ -122,6 +146,7 @@ int archive_view_print_files(const ArchiveView *v, bool keep_raw, FILE *f, const
         Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
 
         print_files(&p, &v->head, keep_raw);
+        print_privacy(&p, v->metadata);
         return p.r;
 }
 

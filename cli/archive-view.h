@@ -20,7 +20,7 @@ int archive_view_read(int fd, ArchiveView *ret);
 /* Lines of a page. Returns the first error there was. */
 int archive_view_print(const ArchiveView *view, bool keep_raw, FILE *f, const Terminal *terminal);
 
-/* Only the files in it. */
+/* Only the files in it, and what was taken out of them. */
 int archive_view_print_files(const ArchiveView *view, bool keep_raw, FILE *f, const Terminal *terminal);
 
 /* Adds "metadata" and "files" to the object. */

@@ -52,7 +52,7 @@ typedef struct Client {
         StopAfter stop_after;
         const char *stop_on_mark;
         uint64_t n_expected_events;     /* 0: the daemon's choice */
-        bool load, rebind, stacks, keep_raw, wait, no_block, force, follow, edit;
+        bool load, rebind, stacks, keep_raw, no_redact, wait, no_block, force, follow, edit;
         bool all;                       /* what is as it should be, too */
         const char *to;
         bool yes, dry_run, cancel;

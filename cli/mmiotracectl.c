@@ -57,6 +57,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "                           capture with them goes into the archive\n"
               "     --keep-raw            Put the raw capture into the archive: CPU, task\n"
               "                           and nanoseconds of every access\n"
+              "     --no-redact           Leave addresses, serials and names in the archive\n"
               "     --buffer-size SIZE    Of the kernel's buffer: bytes, or with K, M or G\n"
               "     --expect-events N     Make the buffer hold so many events, like 300k or 5M\n"
               "     --keep=newest|oldest  What stays in the buffer when it overflows\n"

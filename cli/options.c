@@ -81,6 +81,7 @@ static const struct {
         { "rebind", 0, " start run check ", OPTION_TRUE, offsetof(Client, rebind) },
         { "description", 0, " start run check ", OPTION_STRING, offsetof(Client, description) },
         { "stacks", 0, " start run check ", OPTION_TRUE, offsetof(Client, stacks) },
+        { "no-redact", 0, " start run check ", OPTION_TRUE, offsetof(Client, no_redact) },
         { "keep-raw", 0, " start run check ", OPTION_TRUE, offsetof(Client, keep_raw) },
         { "buffer-size", 0, " start run check ", OPTION_PARSED, .parse = parse_buffer_size },
         { "expect-events", 0, " start run check ", OPTION_PARSED, .parse = parse_expect_events },

@@ -63,6 +63,8 @@ int start_request(const Client *c, const char *member, sd_bus_message **ret) {
                 r = append_option(m, "stacks", "b", &yes);
         if (r >= 0 && c->keep_raw)
                 r = append_option(m, "keep-raw", "b", &yes);
+        if (r >= 0 && c->no_redact)
+                r = append_option(m, "no-redact", "b", &yes);
         if (r >= 0 && c->buffer_size_bytes > 0)
                 r = append_option(m, "buffer-size", "t", &c->buffer_size_bytes);
         if (r >= 0 && c->n_expected_events > 0)

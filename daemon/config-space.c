@@ -93,17 +93,24 @@ static int ask(const char *inspect_socket, char **ret, Error *error) {
         return read_file_at(AT_FDCWD, path, ANSWER_MAX_BYTES, ret, NULL);
 }
 
-static int print_rows(FILE *f, const char *digits) {
+static void print_rows(FILE *f, const uint8_t *bytes, size_t n_bytes) {
+        for (size_t i = 0; i < n_bytes; i++) {
+                if (i % ROW_BYTES == 0)
+                        fprintf(f, "%s%02zx:", i > 0 ? "\n" : "", i);
+                fprintf(f, " %02x", bytes[i]);
+        }
+        fputs("\n\n", f);
+}
+
+static int parse_digits(const char *digits, uint8_t buffer[static CONFIG_SPACE_MAX_BYTES], size_t *ret_bytes) {
         size_t l = strlen(digits);
 
         if (l % 2 != 0 || l > 2 * (size_t) CONFIG_SPACE_MAX_BYTES || strspn(digits, "0123456789abcdef") != l)
                 return -EBADMSG;
-        for (size_t i = 0; i < l; i += 2) {
-                if (i / 2 % ROW_BYTES == 0)
-                        fprintf(f, "%s%02zx:", i > 0 ? "\n" : "", i / 2);
-                fprintf(f, " %.2s", digits + i);
-        }
-        fputs("\n\n", f);
+        for (size_t i = 0; i < l / 2; i++)
+                if (sscanf(digits + 2 * i, "%2hhx", buffer + i) != 1)
+                        return -EBADMSG;
+        *ret_bytes = l / 2;
         return 0;
 }
 
@@ -111,7 +118,9 @@ static int print_device(FILE *f, const char *sys_root, const char *line, bool wi
         _cleanup_(pci_device_done) PciDevice device = {};
         _cleanup_free_ char *bdf = strndup(line, strcspn(line, " "));
         _cleanup_close_ int fd = -EBADF;
+        uint8_t buffer[CONFIG_SPACE_MAX_BYTES];
         const char *rest = strchr(line, ' ');
+        size_t bytes = 0;
         int r;
 
         if (!bdf)
@@ -133,7 +142,10 @@ static int print_device(FILE *f, const char *sys_root, const char *line, bool wi
                 fprintf(f, "\tunavailable:%s\n\n", text_is_clean(rest, false) ? rest + 1 : "");
                 return 0;
         }
-        return print_rows(f, rest);
+        r = parse_digits(rest, buffer, &bytes);
+        if (r >= 0)
+                print_rows(f, buffer, bytes);
+        return r;
 }
 
 static int format(const char *sys_root, char *lines, PciNames *names, FILE *f) {
@@ -174,5 +186,76 @@ int config_space_collect(const char *sys_root, const char *inspect_socket, PciNa
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* "3f0: 00 ..." Returns how many bytes there were, -EBADMSG if it is no such line. */
+static int parse_row(const char *line, ConfigSpace *c) {
+        unsigned long at;
+        char *p;
+        int n = 0;
+
+        at = strtoul(line, &p, 16);
+        if (p == line || *p != ':' || at != c->n_bytes)
+                return -EBADMSG;
+        for (p++; *p == ' '; n++) {
+                char *end;
+                unsigned long value = strtoul(p + 1, &end, 16);
+
+                if (end != p + 3 || value > 0xff || c->n_bytes >= CONFIG_SPACE_MAX_BYTES)
+                        return -EBADMSG;
+                c->bytes[c->n_bytes++] = (uint8_t) value;
+                p = end;
+        }
+        return n;
+}
+
+static bool is_title(const char *line) {
+        unsigned a, b, c, d;
+
+        return sscanf(line, "%x:%x:%x.%u ", &a, &b, &c, &d) == 4 || sscanf(line, "%x:%x.%u ", &a, &b, &c) == 3;
+}
+
+int config_space_next(const char **text, ConfigSpace *ret) {
+        *ret = (ConfigSpace) {};
+        for (const char *line = *text; *line; line = strchrnul(line, '\n'), line += *line == '\n') {
+                if (!ret->title) {
+                        ret->title = is_title(line) ? line : NULL;
+                        continue;
+                }
+                if (parse_row(line, ret) > 0)
+                        continue;
+                *text = line;
+                return 1;
+        }
+        *text += strlen(*text);
+        return ret->title ? 1 : 0;
+}
+
+void config_space_print(FILE *f, const ConfigSpace *c) {
+        fprintf(f, "%.*s\n", (int) strcspn(c->title, "\n"), c->title);
+        print_rows(f, c->bytes, c->n_bytes);
+}
+
+size_t config_space_find_vpd(const ConfigSpace *c) {
+        /* Pointers are of whole words. No list is longer than there is room for. */
+        size_t at = c->n_bytes >= 256 && c->bytes[0x06] & 0x10 ? c->bytes[0x34] & 0xfc : 0;
+
+        for (unsigned n = 0; at >= 0x40 && n < 48; n++, at = c->bytes[at + 1] & 0xfc)
+                if (c->bytes[at] == 0x03)
+                        return at;
+        return 0;
+}
+
+size_t config_space_find_serial(const ConfigSpace *c) {
+        size_t at = 0x100;
+
+        for (unsigned n = 0; at >= 0x100 && at + 12 <= c->n_bytes && n < 960; n++) {
+                const uint8_t *p = c->bytes + at;
+
+                if (p[0] == 0x03 && p[1] == 0x00)
+                        return at + 4;
+                at = (size_t) (p[2] >> 4 | p[3] << 4) & 0xffc;
+        }
         return 0;
 }

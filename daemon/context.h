@@ -11,6 +11,7 @@ typedef struct Context {
         const char *sys_root, *proc_root;
         const char *module_dir;         /* as depmod makes it; NULL: the running kernel's */
         const char *boot_dir, *lsinitramfs; /* initrd.img-RELEASE, and the program that lists it */
+        const char *passwd_file;        /* NULL: nobody has an account */
         const char *journal_dir;        /* NULL: the system's */
         const char *pstore_dir;         /* where systemd keeps what was in /sys/fs/pstore */
         const char *state_dir, *runtime_dir, *config_dir;

@@ -6,16 +6,19 @@
 #include "metadata.h"
 
 /* In the archive they are called as they are in the folder. */
-static const struct {
+typedef struct Kind {
         const char *name;
         size_t max_bytes;
+        int (*redact)(Redactor *redactor, const char *where, const char *text, char **ret);
         bool optional;          /* most sessions have none */
-} members[] = {
-        { METADATA_UNAME, 64 * KIB, false },
-        { METADATA_LSPCI, 16 * MIB, false },
-        { METADATA_LSPCI_XXXX, 32 * MIB, false },
-        { METADATA_KERNEL_LOG, 32 * MIB, false },
-        { METADATA_PSTORE, 64 * MIB, true },
+} Kind;
+
+static const Kind kinds[] = {
+        { METADATA_UNAME, 64 * KIB, redact_text },
+        { METADATA_LSPCI, 16 * MIB, redact_text },
+        { METADATA_LSPCI_XXXX, 32 * MIB, redact_config_space },
+        { METADATA_KERNEL_LOG, 32 * MIB, redact_text },
+        { METADATA_PSTORE, 64 * MIB, redact_text, .optional = true },
 };
 
 static int load(int metadata_fd, const char *name, size_t max_bytes, char **ret, size_t *ret_bytes) {
@@ -30,26 +33,41 @@ static int load(int metadata_fd, const char *name, size_t max_bytes, char **ret,
         return *ret ? 0 : -ENOMEM;
 }
 
-static int add(ArchiveHead *h, int metadata_fd, const char *name, size_t max_bytes) {
+static int redact(const Kind *kind, Redactor *redactor, ArchiveHeadFile *f) {
+        char *text;
+        int r;
+
+        r = kind->redact(redactor, kind->name, f->data, &text);
+        if (r < 0)
+                return r;
+        free(f->data);
+        f->data = text;
+        f->bytes = strlen(text);
+        return 0;
+}
+
+static int add(ArchiveHead *h, int metadata_fd, const Kind *kind, Redactor *redactor) {
         ArchiveHeadFile *grown = reallocarray(h->files, h->n_files + 1, sizeof *grown), *f;
+        int r;
 
         if (!grown)
                 return -ENOMEM;
         h->files = grown;
         f = grown + h->n_files++;
-        *f = (ArchiveHeadFile) { .name = strdup(name) };
+        *f = (ArchiveHeadFile) { .name = strdup(kind->name) };
         if (!f->name)
                 return -ENOMEM;
-        return load(metadata_fd, name, max_bytes, &f->data, &f->bytes);
+        r = load(metadata_fd, kind->name, kind->max_bytes, &f->data, &f->bytes);
+        return r < 0 || !redactor ? r : redact(kind, redactor, f);
 }
 
-int members_load(int metadata_fd, ArchiveHead *ret) {
+int members_load(int metadata_fd, Redactor *redactor, ArchiveHead *ret) {
         _cleanup_archive_head_ ArchiveHead h = {};
         int r = 0;
 
-        for (size_t i = 0; i < ELEMENTS(members) && r >= 0; i++)
-                if (!members[i].optional || faccessat(metadata_fd, members[i].name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
-                        r = add(&h, metadata_fd, members[i].name, members[i].max_bytes);
+        for (size_t i = 0; i < ELEMENTS(kinds) && r >= 0; i++)
+                if (!kinds[i].optional || faccessat(metadata_fd, kinds[i].name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                        r = add(&h, metadata_fd, kinds + i, redactor);
         if (r < 0)
                 return r;
         *ret = h;

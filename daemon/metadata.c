@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "config-space.h"
+#include "identity.h"
 #include "json.h"
 #include "metadata.h"
 #include "modules.h"
@@ -370,7 +371,8 @@ int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
         if (r < 0)
                 return result < 0 ? result : r;
         write_collected(dir_fd, METADATA_DRIVER, 0, json, &result);
-        return result;
+        r = identity_collect(dir_fd, context);
+        return result < 0 ? result : r;
 }
 
 int metadata_save_kernel_log(int dir_fd, const KernelLogExcerpt *excerpt) {

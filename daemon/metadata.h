@@ -12,6 +12,8 @@
  *      kernel.log      what the kernel said meanwhile, as dmesg(1) prints it, written once the session is over
  *      pstore.txt      what a kernel that died has left, see pstore.h; not there otherwise
  *
+ *      identity.json   what is not to get out with all this, see identity.h
+ *
  * Written before the tracer is armed and again after the session, when the driver is loaded: a machine that dies in
  * between still has the first. What cannot be read is written as "unavailable: REASON" (in driver.json as a member
  * "unavailable"), so that a reader can tell it from what is not there. pcidev_lines() refuses such a line.

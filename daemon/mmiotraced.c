@@ -65,6 +65,7 @@ int main(int argc, char *argv[]) {
                 .tracing_dir = secure_getenv("TRACING_DIRECTORY"),
                 .sys_root = "/sys",
                 .proc_root = "/proc",
+                .passwd_file = "/etc/passwd",
                 .boot_dir = "/boot",
                 .lsinitramfs = "/usr/bin/lsinitramfs",
                 .pstore_dir = "/var/lib/systemd/pstore",

@@ -88,6 +88,8 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
                 return read_boolean(m, key, &o->stacks, error);
         if (streq(key, "keep-raw"))
                 return read_boolean(m, key, &o->keep_raw, error);
+        if (streq(key, "no-redact"))
+                return read_boolean(m, key, &o->no_redact, error);
         if (streq(key, "buffer-size"))
                 return sd_bus_message_read(m, "v", "t", &o->buffer_bytes) < 0
                                 ? error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes a number of bytes (t).", key) : 0;
@@ -111,7 +113,8 @@ static int read_option(sd_bus_message *m, SessionOptions *o, Error *error) {
                 return read_bound(m, &o->bound_to, error);
         return error_set(error, ERROR_INVALID_ARGUMENTS,
                         "%s has no option \"%s\"; it has driver, description, load, rebind, force, buffer-size, expect-events, "
-                        "stop-after, stop-after-bytes, stop-after-events, stop-on-mark, keep, stacks, keep-raw and bound.",
+                        "stop-after, stop-after-bytes, stop-after-events, stop-on-mark, keep, stacks, keep-raw, no-redact "
+                        "and bound.",
                         sd_bus_message_get_member(m), key);
 }
 

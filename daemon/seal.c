@@ -13,6 +13,7 @@
 #include "archive.h"
 #include "blind.h"
 #include "describe.h"
+#include "identity.h"
 #include "json.h"
 #include "log-writer.h"
 #include "members.h"
@@ -22,6 +23,7 @@
 #include "printed.h"
 #include "report.h"
 #include "segment-file.h"
+#include "session-redact.h"
 #include "summary.h"
 #include "text-trace.h"
 #include "trace.h"
@@ -55,7 +57,7 @@ static int open_folder(const char *name) {
 }
 
 typedef struct Folders {
-        int dir_fd, raw_fd, formats_fd, log_fd;
+        int dir_fd, raw_fd, formats_fd, log_fd, metadata_fd;
 } Folders;
 
 static void folders_done(Folders *f) {
@@ -63,6 +65,7 @@ static void folders_done(Folders *f) {
         safe_close(f->raw_fd);
         safe_close(f->formats_fd);
         safe_close(f->log_fd);
+        safe_close(f->metadata_fd);
 }
 
 /* The raw segments, once they are in the archive. */
@@ -450,10 +453,9 @@ static int list_members(const char *description, const char *metadata, const Arc
         return 0;
 }
 
-static int write_archive(const Folders *folders, unsigned level, struct json_object *session, const TraceTotals *totals,
-        uint64_t n_lost, const Gaps *gaps, char *const *segments, char *const *warnings, Progress *progress,
+static int write_archive(const Folders *folders, unsigned level, struct json_object *session, Redactor *redactor,
+        const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, char *const *segments, char *const *warnings, Progress *progress,
         uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
-        _cleanup_close_ int metadata_fd = open_folder(SESSION_METADATA_DIR);
         _cleanup_free_ char *metadata = NULL, *description = NULL;
         _cleanup_archive_head_ ArchiveHead machine = {};
         _cleanup_free_ ArchiveMember *members = NULL;
@@ -463,12 +465,14 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         int r;
 
         r = merge_warnings(session, warnings);
+        if (r >= 0 && redactor)
+                r = session_redact(session, redactor);
         if (r >= 0)
-                r = metadata_fd < 0 ? metadata_fd : members_load(metadata_fd, &machine);
+                r = members_load(folders->metadata_fd, redactor, &machine);
         if (r >= 0)
                 uname = archive_head_find(&machine, METADATA_UNAME)->data;
         if (r >= 0)
-                r = summary_metadata(session, totals, n_lost, gaps, uname, &metadata);
+                r = summary_metadata(session, totals, n_lost, gaps, uname, redactor, &metadata);
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
@@ -617,8 +621,10 @@ static int seal(unsigned level, Error *error) {
                 .raw_fd = open_folder(SESSION_RAW_DIR),
                 .formats_fd = open_folder(SESSION_FORMATS_DIR),
                 .log_fd = open_folder(SESSION_LOG_DIR),
+                .metadata_fd = open_folder(SESSION_METADATA_DIR),
         };
         _cleanup_json_ struct json_object *session = NULL;
+        _cleanup_redactor_ Redactor *redactor = NULL;
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         _cleanup_(reader_done) Reader reader = {};
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost, n_unsaved;
@@ -628,13 +634,18 @@ static int seal(unsigned level, Error *error) {
         Gaps gaps = {};
         int r;
 
-        if (folders.dir_fd < 0 || folders.raw_fd < 0 || folders.formats_fd < 0 || folders.log_fd < 0)
+        if (folders.dir_fd < 0 || folders.raw_fd < 0 || folders.formats_fd < 0 || folders.log_fd < 0 ||
+            folders.metadata_fd < 0)
                 return error_set(error, ERROR_FAILED, "The session's folder is not complete.");
         if (faccessat(folders.dir_fd, SEAL_RESULT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 return finish(&folders);
         r = load_session(&session);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_FILE " cannot be read");
+        r = session_redactor(session, folders.metadata_fd, &redactor);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_METADATA_DIR "/" IDENTITY_FILE
+                                " cannot be read, so nobody knows what is not to get out");
         progress.log_share = json_get_bool(session, "keep_raw") ? LOG_SHARE_WITH_RAW : LOG_SHARE;
         r = reader_open(streq(json_get_string(session, "source"), "text"), folders.raw_fd, &reader, error);
         if (r < 0)
@@ -663,7 +674,7 @@ static int seal(unsigned level, Error *error) {
         if (n_lost > 0 && json_get_bool(session, "stacks"))
                 add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
                                 &warnings);
-        r = write_archive(&folders, level, session, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
+        r = write_archive(&folders, level, session, redactor, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
                         &log_bytes);
         if (r < 0)
                 return fail_write(session, r, "the archive", error);

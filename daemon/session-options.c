@@ -24,6 +24,7 @@ static const struct {
         { "adopt", offsetof(SessionOptions, adopt) },
         { "stacks", offsetof(SessionOptions, stacks) },
         { "keep_raw", offsetof(SessionOptions, keep_raw) },
+        { "no_redact", offsetof(SessionOptions, no_redact) },
         { "at_boot", offsetof(SessionOptions, at_boot) },
 };
 

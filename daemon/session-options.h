@@ -16,6 +16,7 @@ typedef struct SessionOptions {
         bool keep_oldest;       /* of what does not fit into the ring, instead of the newest */
         bool stacks;            /* record the call stack of each access; implies keep_raw */
         bool keep_raw;          /* the raw segments go into the archive, beside the log */
+        bool no_redact;         /* the archive tells who and where: see redact.h */
         uint64_t stop_after_usec; /* it ends so long after its start; 0: when it is stopped */
         uint64_t stop_after_bytes; /* once so much is captured; 0: no limit */
         uint64_t n_stop_after_events;

@@ -96,6 +96,16 @@ static int add_driver(struct json_object *root) {
         return json_add(root, "driver", TAKE_PTR(driver));
 }
 
+static int add_redactions(struct json_object *root, const Redactor *redactor) {
+        struct json_object *list = NULL;
+        int r;
+
+        r = json_add(root, "redacted", json_object_new_boolean(redactor != NULL));
+        if (r >= 0 && redactor)
+                r = redactor_to_json(redactor, &list);
+        return r < 0 ? r : json_add(root, "redactions", list ?: json_object_new_array());
+}
+
 static int print_metadata(struct json_object *root, char **ret) {
         const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         char *copy;
@@ -107,7 +117,7 @@ static int print_metadata(struct json_object *root, char **ret) {
 }
 
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
-        char **ret) {
+        const Redactor *redactor, char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
         const char *clock = json_get_string(session, "trace_clock");
         int r;
@@ -129,6 +139,8 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
                 r = add_events(root, totals);
         if (r >= 0)
                 r = add_loss(root, totals, n_lost, gaps);
+        if (r >= 0)
+                r = add_redactions(root, redactor);
         return r < 0 ? r : print_metadata(root, ret);
 }
 

@@ -41,6 +41,22 @@ Test(archive_view, page) {
                     "             raw/ (what the kernel recorded, as it was)\n");
 }
 
+Test(archive_view, what_was_taken_out) {
+        static const char files[] = "      Files: uname.txt (2.0K)\n"
+                                    "             mmiotrace.log (3.0M)\n";
+        _cleanup_free_ char *list = NULL, *nothing = NULL, *kept = NULL;
+
+        cr_assert(asprintf(&list, "%s   Redacted: 1 host in uname.txt\n             12 macs in kernel.log\n", files) > 0);
+        cr_assert(asprintf(&nothing, "%s   Redacted: nothing was found that had to be taken out\n", files) > 0);
+        cr_assert(asprintf(&kept, "%s   Redacted: nothing: addresses, serial numbers and names are in it\n"
+                                  "             (--no-redact)\n", files) > 0);
+        assert_page("{ \"redacted\": true, \"redactions\": [ { \"what\": \"host\", \"where\": \"uname.txt\", \"count\": 1 }, "
+                    "{ \"what\": \"mac\", \"where\": \"kernel.log\", \"count\": 12 } ] }", false, list);
+        assert_page("{ \"redacted\": true, \"redactions\": [] }", false, nothing);
+        assert_page("{ \"redacted\": false, \"redactions\": [] }", false, kept);
+        assert_page("{ \"redacted\": 1, \"redactions\": [ 7, {} ] }", false, kept);
+}
+
 /* Of an older make, or of none that is known. */
 Test(archive_view, metadata_that_is_not_as_expected) {
         static const char files[] = "      Files: uname.txt (2.0K)\n"

@@ -30,12 +30,14 @@ int main(int argc, char *argv[]) {
                             *runtime_dir = below(argv[1], "run"), *journal_dir = below(argv[1], "journal"), *pstore_dir = below(argv[1], "pstore"),
                             *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
                             *dropin_dir = below(argv[1], "mmiotraced.conf.d"),
+                            *passwd_file = below(argv[1], "etc/passwd"),
                             *upload_socket = below(argv[1], "upload.socket"), *module = NULL;
         const char *const dropin_dirs[] = { dropin_dir, NULL };
         Context context = {
                 .tracing_dir = tracing_dir,
                 .sys_root = sys_root,
                 .proc_root = proc_root,
+                .passwd_file = passwd_file,
                 .module_dir = argv[2],
                 .journal_dir = journal_dir,
                 .pstore_dir = pstore_dir,
