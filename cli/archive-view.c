@@ -129,6 +129,22 @@ static void print_privacy(Page *p, json_object *metadata) {
         }
 }
 
+static void print_leaks(Page *p, json_object *metadata) {
+        json_object *list = get(metadata, "leaks", json_type_array);
+        const char *key = "In the log";
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                json_object *o = json_object_array_get_idx(list, i), *registers = get(o, "registers", json_type_array);
+                uint64_t n = get_number(o, "count");
+
+                page_add(p, key, STYLE_ATTENTION, "the %s of %s, %" PRIu64 " time%s, as at %s",
+                                streq(get_string(o, "what"), "mac") ? "network address" : "serial number", get_string(o, "of"), n,
+                                n == 1 ? "" : "s",
+                                strempty(json_object_get_string(registers ? json_object_array_get_idx(registers, 0) : NULL)));
+                key = NULL;
+        }
+}
+
 int archive_view_print(const ArchiveView *v, bool keep_raw, FILE *f, const Terminal *terminal) {
         Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
         const char *uname = get_string(v->metadata, "uname");
@@ -139,6 +155,7 @@ int archive_view_print(const ArchiveView *v, bool keep_raw, FILE *f, const Termi
         print_loss(&p, get(v->metadata, "loss", json_type_object));
         print_files(&p, &v->head, keep_raw);
         print_privacy(&p, v->metadata);
+        print_leaks(&p, v->metadata);
         return p.r;
 }
 
@@ -147,6 +164,7 @@ int archive_view_print_files(const ArchiveView *v, bool keep_raw, FILE *f, const
 
         print_files(&p, &v->head, keep_raw);
         print_privacy(&p, v->metadata);
+        print_leaks(&p, v->metadata);
         return p.r;
 }
 

@@ -13,7 +13,6 @@
 #include "archive.h"
 #include "blind.h"
 #include "describe.h"
-#include "identity.h"
 #include "json.h"
 #include "log-writer.h"
 #include "members.h"
@@ -21,9 +20,9 @@
 #include "names.h"
 #include "pcidev.h"
 #include "printed.h"
+#include "privacy.h"
 #include "report.h"
 #include "segment-file.h"
-#include "session-redact.h"
 #include "summary.h"
 #include "text-trace.h"
 #include "trace.h"
@@ -296,7 +295,7 @@ static int write_printed(const Printed *printed, LogWriter *log, struct json_obj
         return r;
 }
 
-static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progress, struct json_object *session,
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, Leak *leak, Progress *progress, struct json_object *session,
         TraceTotals *ret, Gaps *gaps, char ***warnings) {
         _cleanup_(printed_freep) Printed *printed = NULL;
         _cleanup_(blind_freep) Blind *blind = NULL;
@@ -321,6 +320,7 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
                         return r;
                 (void) printed_drop(printed, &record);
                 gaps_record(gaps, &record);
+                leak_record(leak, &record);
                 if (n % 4096 == 0)
                         tell_progress(progress, progress->log_share * (double) reader_totals(reader)->n_raw_bytes /
                                         (double) MAX(size_bytes, UINT64_C(1)));
@@ -328,6 +328,7 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Progress *progr
         if (r < 0)
                 return r;
         blind_finish(blind);
+        leak_warn(leak, add_warning, warnings);
         *ret = *reader_totals(reader);
         r = write_printed(printed, log, session, warnings);
         return r < 0 ? r : warn_of_others(ret, warnings);
@@ -453,7 +454,7 @@ static int list_members(const char *description, const char *metadata, const Arc
         return 0;
 }
 
-static int write_archive(const Folders *folders, unsigned level, struct json_object *session, Redactor *redactor,
+static int write_archive(const Folders *folders, unsigned level, struct json_object *session, Privacy *privacy,
         const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, char *const *segments, char *const *warnings, Progress *progress,
         uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_free_ char *metadata = NULL, *description = NULL;
@@ -465,14 +466,14 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         int r;
 
         r = merge_warnings(session, warnings);
-        if (r >= 0 && redactor)
-                r = session_redact(session, redactor);
+        if (r >= 0 && privacy->redactor)
+                r = privacy_apply(privacy, session);
         if (r >= 0)
-                r = members_load(folders->metadata_fd, redactor, &machine);
+                r = members_load(folders->metadata_fd, privacy->redactor, &machine);
         if (r >= 0)
                 uname = archive_head_find(&machine, METADATA_UNAME)->data;
         if (r >= 0)
-                r = summary_metadata(session, totals, n_lost, gaps, uname, redactor, &metadata);
+                r = summary_metadata(session, totals, n_lost, gaps, uname, privacy, &metadata);
         if (r >= 0)
                 r = summary_description(session, totals, n_lost, uname, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
@@ -624,7 +625,7 @@ static int seal(unsigned level, Error *error) {
                 .metadata_fd = open_folder(SESSION_METADATA_DIR),
         };
         _cleanup_json_ struct json_object *session = NULL;
-        _cleanup_redactor_ Redactor *redactor = NULL;
+        _cleanup_privacy_ Privacy privacy = {};
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         _cleanup_(reader_done) Reader reader = {};
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost, n_unsaved;
@@ -642,9 +643,9 @@ static int seal(unsigned level, Error *error) {
         r = load_session(&session);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_FILE " cannot be read");
-        r = session_redactor(session, folders.metadata_fd, &redactor);
+        r = privacy_load(session, folders.metadata_fd, &privacy);
         if (r < 0)
-                return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_METADATA_DIR "/" IDENTITY_FILE
+                return error_set_errno(error, ERROR_FAILED, r, "The session's files in " SESSION_METADATA_DIR
                                 " cannot be read, so nobody knows what is not to get out");
         progress.log_share = json_get_bool(session, "keep_raw") ? LOG_SHARE_WITH_RAW : LOG_SHARE;
         r = reader_open(streq(json_get_string(session, "source"), "text"), folders.raw_fd, &reader, error);
@@ -657,7 +658,7 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = (uint64_t) get_nprocs() * SEGMENT_THREAD_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(folders.raw_fd, &reader, log, &progress, session, &totals, &gaps, &warnings);
+                r = write_log(folders.raw_fd, &reader, log, privacy.leak, &progress, session, &totals, &gaps, &warnings);
         if (r < 0)
                 return fail_write(session, r, "the log", error);
 
@@ -674,7 +675,7 @@ static int seal(unsigned level, Error *error) {
         if (n_lost > 0 && json_get_bool(session, "stacks"))
                 add_warning("To the kernel a call stack is an event: of those counted as lost, about half were accesses.",
                                 &warnings);
-        r = write_archive(&folders, level, session, redactor, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
+        r = write_archive(&folders, level, session, &privacy, &totals, n_lost, &gaps, segments, warnings, &progress, &archive_bytes,
                         &log_bytes);
         if (r < 0)
                 return fail_write(session, r, "the archive", error);

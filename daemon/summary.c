@@ -96,14 +96,18 @@ static int add_driver(struct json_object *root) {
         return json_add(root, "driver", TAKE_PTR(driver));
 }
 
-static int add_redactions(struct json_object *root, const Redactor *redactor) {
-        struct json_object *list = NULL;
+static int add_privacy(struct json_object *root, const Privacy *privacy) {
+        struct json_object *list = NULL, *leaks = NULL;
         int r;
 
-        r = json_add(root, "redacted", json_object_new_boolean(redactor != NULL));
-        if (r >= 0 && redactor)
-                r = redactor_to_json(redactor, &list);
-        return r < 0 ? r : json_add(root, "redactions", list ?: json_object_new_array());
+        r = json_add(root, "redacted", json_object_new_boolean(privacy->redactor != NULL));
+        if (r >= 0 && privacy->redactor)
+                r = redactor_to_json(privacy->redactor, &list);
+        if (r >= 0)
+                r = json_add(root, "redactions", list ?: json_object_new_array());
+        if (r >= 0)
+                r = leak_to_json(privacy->leak, &leaks);
+        return r < 0 ? r : json_add(root, "leaks", leaks);
 }
 
 static int print_metadata(struct json_object *root, char **ret) {
@@ -117,7 +121,7 @@ static int print_metadata(struct json_object *root, char **ret) {
 }
 
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
-        const Redactor *redactor, char **ret) {
+        const Privacy *privacy, char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
         const char *clock = json_get_string(session, "trace_clock");
         int r;
@@ -140,7 +144,7 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
         if (r >= 0)
                 r = add_loss(root, totals, n_lost, gaps);
         if (r >= 0)
-                r = add_redactions(root, redactor);
+                r = add_privacy(root, privacy);
         return r < 0 ? r : print_metadata(root, ret);
 }
 

@@ -5,18 +5,18 @@
 
 #include "gaps.h"
 #include "json.h"
-#include "redact.h"
+#include "privacy.h"
 #include "trace.h"
 
 /* The version of metadata.json: raised when a member changes its meaning or goes, not when one is added. */
 #define METADATA_SCHEMA 1
 
-/* session is what session.json holds; n_lost what was lost in all; uname the line of uname.txt; redactor
- * what has made the other files, NULL if nothing was taken out of them. The text is the
+/* session is what session.json holds; n_lost what was lost in all; uname the line of uname.txt; privacy
+ * what was taken out of the other files, and found in the log. The text is the
  * caller's. To add a field of the session to the metadata: put it into session.json (session-store.c), and name it in
  * session_members below summary_metadata(). */
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
-        const Redactor *redactor, char **ret);
+        const Privacy *privacy, char **ret);
 int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
 
 /* Both of an archive anew, with another description of the user's and everything else as it was. -EBADMSG: they are not

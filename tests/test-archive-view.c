@@ -54,6 +54,20 @@ Test(archive_view, what_was_taken_out) {
                     "{ \"what\": \"mac\", \"where\": \"kernel.log\", \"count\": 12 } ] }", false, list);
         assert_page("{ \"redacted\": true, \"redactions\": [] }", false, nothing);
         assert_page("{ \"redacted\": false, \"redactions\": [] }", false, kept);
+        free(kept);
+        cr_assert(asprintf(&kept, "%s In the log: the network address of 0000:00:02.0, 2 times, as at 0000:00:02.0\n"
+                                  "             BAR 0 + 0x5400\n             the serial number of x, 1 time, as at \n", files) > 0);
+        assert_page("{ \"leaks\": [ { \"what\": \"mac\", \"of\": \"0000:00:02.0\", \"registers\": [ \"0000:00:02.0 BAR 0 + 0x5400\", "
+                    "\"y\" ], \"count\": 2 }, { \"what\": \"serial\", \"of\": \"x\", \"count\": 1 } ] }", false, kept);
+}
+
+/* Of a list that is none. */
+Test(archive_view, list_of_nothing) {
+        static const char kept[] = "      Files: uname.txt (2.0K)\n"
+                                   "             mmiotrace.log (3.0M)\n"
+                                   "   Redacted: nothing: addresses, serial numbers and names are in it\n"
+                                   "             (--no-redact)\n";
+
         assert_page("{ \"redacted\": 1, \"redactions\": [ 7, {} ] }", false, kept);
 }
 

@@ -56,10 +56,12 @@ static char **write_log(void) {
 static void seal(const char *name, const char *description, char *const *segments, bool raw) {
         _cleanup_json_ struct json_object *session = write_session(description);
         _cleanup_free_ char *metadata = NULL, *text = NULL;
+        _cleanup_privacy_ Privacy privacy = {};
         uint64_t bytes, log_bytes;
 
         cr_assert_eq(mkdirat(test_dir(), SESSION_METADATA_DIR, 0700) < 0 && errno != EEXIST, 0);
-        cr_assert_eq(summary_metadata(session, &totals, 2, &gaps, UNAME, NULL, &metadata), 0);
+        cr_assert_eq(leak_new(&privacy.leak), 0);
+        cr_assert_eq(summary_metadata(session, &totals, 2, &gaps, UNAME, &privacy, &metadata), 0);
         cr_assert_eq(summary_description(session, &totals, 0, UNAME, &text), 0);
         const ArchiveMember members[] = {
                 { ARCHIVE_DESCRIPTION_NAME, text, strlen(text) },

@@ -133,6 +133,9 @@ Test(privacy, redacted) {
         cr_assert_not_null(strstr(metadata, "\"what\":\"host\",\n      \"where\":\"uname.txt\",\n      \"count\":1\n"), "%s", metadata);
         cr_assert_not_null(strstr(metadata, "\"what\":\"serial\",\n      \"where\":\"lspci-xxxx.txt\",\n      \"count\":2\n"), "%s",
                            metadata);
+        /* The sample is of a card with that very address. */
+        cr_assert_not_null(strstr(metadata, "The log holds the network address of " NIC ", "), "%s", metadata);
+        cr_assert_not_null(strstr(metadata, "\"leaks\":[\n    {\n      \"what\":\"mac\",\n      \"of\":\"" NIC "\",\n"), "%s", metadata);
         cr_assert_not_null(strstr(metadata, "\"uname\":\"Linux [redacted host 1] "), "%s", metadata);
         daemon_stop(f);
 }
@@ -151,6 +154,6 @@ Test(privacy, kept_when_asked) {
         /* Nobody asked who has an account here. */
         assert_text_nowhere(f, USER);
         metadata = fake_read(&f->machine.tree, "unpacked/metadata.json");
-        cr_assert_not_null(strstr(metadata, "\"redacted\":false,\n  \"redactions\":[\n  ]\n"), "%s", metadata);
+        cr_assert_not_null(strstr(metadata, "\"redacted\":false,\n  \"redactions\":[\n  ],\n"), "%s", metadata);
         daemon_stop(f);
 }

@@ -2,7 +2,7 @@
 
 #include "archive-head.h"
 #include "identity.h"
-#include "session-redact.h"
+#include "privacy.h"
 
 /* Names that are the same on every machine with that driver, whoever bears them here. */
 static int keep_driver_names(struct json_object *session, Redactor *redactor) {
@@ -15,29 +15,36 @@ static int keep_driver_names(struct json_object *session, Redactor *redactor) {
         return r;
 }
 
-int session_redactor(struct json_object *session, int metadata_fd, Redactor **ret) {
+void privacy_done(Privacy *p) {
+        redactor_free(p->redactor);
+        leak_free(p->leak);
+}
+
+int privacy_load(struct json_object *session, int metadata_fd, Privacy *ret) {
         _cleanup_json_ struct json_object *identity = NULL;
-        _cleanup_redactor_ Redactor *redactor = NULL;
+        _cleanup_privacy_ Privacy p = {};
         int r;
 
-        if (json_get_bool(session, "no_redact")) {
-                *ret = NULL;
-                return 0;
+        r = leak_new(&p.leak);
+        if (r >= 0 && !json_get_bool(session, "no_redact")) {
+                r = redactor_new(&p.redactor);
+                if (r >= 0)
+                        r = keep_driver_names(session, p.redactor);
+                if (r >= 0)
+                        r = identity_load(metadata_fd, &identity);
+                if (r >= 0)
+                        r = identity_tell(identity, p.redactor);
+                if (r >= 0)
+                        r = leak_add_machine(p.leak, metadata_fd);
         }
-        r = redactor_new(&redactor);
-        if (r >= 0)
-                r = keep_driver_names(session, redactor);
-        if (r >= 0)
-                r = identity_load(metadata_fd, &identity);
-        if (r >= 0)
-                r = identity_tell(identity, redactor);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(redactor);
+        *ret = p;
+        p = (Privacy) {};
         return 0;
 }
 
-int session_redact(struct json_object *session, Redactor *redactor) {
+int privacy_apply(Privacy *privacy, struct json_object *session) {
         _cleanup_free_ char *result_text = NULL;
         _cleanup_strv_ char **warnings = NULL;
         int r;
@@ -46,7 +53,7 @@ int session_redact(struct json_object *session, Redactor *redactor) {
         for (char **w = warnings; w && *w && r >= 0; w++) {
                 char *text;
 
-                r = redact_text(redactor, ARCHIVE_METADATA_NAME, *w, &text);
+                r = redact_text(privacy->redactor, ARCHIVE_METADATA_NAME, *w, &text);
                 if (r < 0)
                         break;
                 free(*w);
@@ -55,6 +62,6 @@ int session_redact(struct json_object *session, Redactor *redactor) {
         if (r >= 0)
                 r = json_add_strv(session, "warnings", warnings);
         if (r >= 0)
-                r = redact_text(redactor, ARCHIVE_METADATA_NAME, json_get_string(session, "result_text"), &result_text);
+                r = redact_text(privacy->redactor, ARCHIVE_METADATA_NAME, json_get_string(session, "result_text"), &result_text);
         return r < 0 ? r : json_add_string(session, "result_text", result_text);
 }
