@@ -9,6 +9,7 @@
 typedef struct Kind {
         const char *name;
         size_t max_bytes;
+        /* NULL: there is nothing in it that could be somebody's. */
         int (*redact)(Redactor *redactor, const char *where, const char *text, char **ret);
         bool optional;          /* most sessions have none */
 } Kind;
@@ -17,6 +18,8 @@ static const Kind kinds[] = {
         { METADATA_UNAME, 64 * KIB, redact_text },
         { METADATA_LSPCI, 16 * MIB, redact_text },
         { METADATA_LSPCI_XXXX, 32 * MIB, redact_config_space },
+        { METADATA_MODULES, 4 * MIB, NULL },
+        { METADATA_VBIOS, 16 * MIB, NULL, .optional = true },
         { METADATA_KERNEL_LOG, 32 * MIB, redact_text },
         { METADATA_PSTORE, 64 * MIB, redact_text, .optional = true },
 };
@@ -58,7 +61,7 @@ static int add(ArchiveHead *h, int metadata_fd, const Kind *kind, Redactor *reda
         if (!f->name)
                 return -ENOMEM;
         r = load(metadata_fd, kind->name, kind->max_bytes, &f->data, &f->bytes);
-        return r < 0 || !redactor ? r : redact(kind, redactor, f);
+        return r < 0 || !redactor || !kind->redact ? r : redact(kind, redactor, f);
 }
 
 int members_load(int metadata_fd, Redactor *redactor, ArchiveHead *ret) {

@@ -7,12 +7,18 @@
 #include "config-space.h"
 #include "identity.h"
 #include "json.h"
+#include "machine.h"
 #include "metadata.h"
 #include "modules.h"
 #include "pci-device.h"
 #include "sysfs.h"
+#include "vbios.h"
 
 #define PCI_DEVICES_MAX_BYTES (4 * MIB)
+#define MODULES_MAX_BYTES (4 * MIB)
+
+/* Of a PCI device: its base class. */
+#define CLASS_DISPLAY 0x03
 
 /* Six base address registers and the expansion ROM; what follows in "resource" are the windows of bridges and the
  * like (drivers/pci/pci-sysfs.c, resource_show). */
@@ -135,14 +141,14 @@ static int collect_lspci(
         return 0;
 }
 
-static int collect_pci_devices(const char *proc_root, char **ret) {
+static int collect_file(const char *root, const char *name, size_t max_bytes, char **ret) {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/bus/pci/devices", proc_root) < 0) {
+        if (asprintf(&path, "%s/%s", root, name) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
-        return read_file_at(AT_FDCWD, path, PCI_DEVICES_MAX_BYTES, ret, NULL);
+        return read_file_at(AT_FDCWD, path, max_bytes, ret, NULL);
 }
 
 static int json_add_hex(struct json_object *o, const char *key, int digits, uint64_t value) {
@@ -214,20 +220,45 @@ static int add_bars(struct json_object *o, int fd) {
         return json_add(o, "bars", TAKE_PTR(bars));
 }
 
-static int describe_device(struct json_object *o, const char *sys_root, const char *bdf, PciNames *names) {
+/* What the members about devices are made of. */
+typedef struct Source {
+        int dir_fd;
+        const Context *context;
+        PciNames *names;
+} Source;
+
+/* Of a graphics device. */
+static int add_vbios(struct json_object *o, const Source *source, const char *bdf, const PciDevice *device) {
+        _cleanup_free_ char *image = NULL;
+        size_t bytes;
+        int r;
+
+        if (device->class_id >> 16 != CLASS_DISPLAY)
+                return 0;
+        r = vbios_read(source->context->sys_root, bdf, device->vendor, device->device, &image, &bytes);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return json_add_string(o, "vbios", "unavailable: the firmware has left no copy of it, and to read it from the device "
+                                "would disturb that");
+        r = write_file_atomic_at(source->dir_fd, METADATA_VBIOS, image, bytes);
+        return r < 0 ? r : json_add_string(o, "vbios", METADATA_VBIOS);
+}
+
+static int describe_device(struct json_object *o, const Source *source, const char *bdf) {
         _cleanup_(pci_device_done) PciDevice device = {};
         _cleanup_free_ char *vendor_name = NULL, *device_name = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = fd = pci_device_open(sys_root, bdf);
+        r = fd = pci_device_open(source->context->sys_root, bdf);
         if (r >= 0)
                 r = pci_device_read(fd, &device);
         if (r < 0)
                 return r == -ENOMEM ? r : json_add_unavailable(o, r);
-        r = pci_names_plain_vendor(names, device.vendor, &vendor_name);
+        r = pci_names_plain_vendor(source->names, device.vendor, &vendor_name);
         if (r >= 0)
-                r = pci_names_plain_device(names, device.vendor, device.device, &device_name);
+                r = pci_names_plain_device(source->names, device.vendor, device.device, &device_name);
         if (r >= 0)
                 r = json_add_hex(o, "vendor", 4, device.vendor);
         if (r >= 0)
@@ -246,11 +277,12 @@ static int describe_device(struct json_object *o, const char *sys_root, const ch
                 r = json_add_string(o, "device_name", device_name);
         if (r >= 0)
                 r = json_add_string(o, "driver_in_use", device.driver);
+        if (r >= 0)
+                r = add_vbios(o, source, bdf, &device);
         return r < 0 ? r : add_bars(o, fd);
 }
 
-static int add_device(
-                struct json_object *array, const char *sys_root, const char *bdf, bool bound, PciNames *names) {
+static int add_device(struct json_object *array, const Source *source, const char *bdf, bool bound) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         int r;
 
@@ -260,7 +292,7 @@ static int add_device(
         if (r >= 0)
                 r = json_add(o, "bound", json_object_new_boolean(bound));
         if (r >= 0)
-                r = describe_device(o, sys_root, bdf, names);
+                r = describe_device(o, source, bdf);
         if (r < 0)
                 return r;
         if (json_object_array_add(array, o) < 0)
@@ -270,33 +302,41 @@ static int add_device(
 }
 
 /* What is bound, and behind it what could be: before the driver is loaded, that is all there is. */
-static int add_devices(struct json_object *o, const char *sys_root, const Driver *driver, PciNames *names) {
+static int add_devices(struct json_object *o, const Source *source, const Driver *driver) {
         _cleanup_json_ struct json_object *array = json_object_new_array();
         int r;
 
         if (!array)
                 return -ENOMEM;
         STRV_FOREACH(bdf, driver->devices) {
-                r = add_device(array, sys_root, *bdf, true, names);
+                r = add_device(array, source, *bdf, true);
                 if (r < 0)
                         return r;
         }
         STRV_FOREACH(bdf, driver->candidates) {
                 if (strv_contains(driver->devices, *bdf))
                         continue;
-                r = add_device(array, sys_root, *bdf, false, names);
+                r = add_device(array, source, *bdf, false);
                 if (r < 0)
                         return r;
         }
         return json_add(o, "devices", TAKE_PTR(array));
 }
 
-static int collect_driver(
-                const char *sys_root, const Driver *driver, PciNames *names, const char *problem, char **ret) {
+static int print_json(struct json_object *o, char **ret) {
+        const char *text = json_object_to_json_string_ext(
+                        o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+        char *copy;
+
+        if (!text || asprintf(&copy, "%s\n", text) < 0)
+                return -ENOMEM;
+        *ret = copy;
+        return 0;
+}
+
+static int collect_driver(const Source *source, const Driver *driver, const char *problem, char **ret) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         static const Driver none = {};
-        const char *text;
-        char *copy;
         int r;
 
         if (!o)
@@ -319,17 +359,20 @@ static int collect_driver(
         if (r >= 0)
                 r = json_add_strv(o, "pci_names", driver->pci_names);
         if (r >= 0)
-                r = add_devices(o, sys_root, driver, names);
+                r = add_devices(o, source, driver);
+        if (r >= 0)
+                r = machine_add_module(source->context, driver->loaded || driver->builtin ? driver->module : NULL, o);
         if (r >= 0 && problem)
                 r = json_add_string(o, "names_unavailable", problem);
-        if (r < 0)
-                return r;
-        text = json_object_to_json_string_ext(
-                        o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
-        if (!text || asprintf(&copy, "%s\n", text) < 0)
-                return -ENOMEM;
-        *ret = copy;
-        return 0;
+        return r < 0 ? r : print_json(o, ret);
+}
+
+static int collect_machine(const Context *context, char **ret) {
+        _cleanup_json_ struct json_object *o = NULL;
+        int r;
+
+        r = machine_collect(context, &o);
+        return r < 0 ? r : print_json(o, ret);
 }
 
 /* Writes what was collected, or why nothing was, and keeps the first failure to write in *result. */
@@ -351,7 +394,8 @@ static void write_collected(int dir_fd, const char *name, int collected, const c
 }
 
 int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
-        _cleanup_free_ char *uname_text = NULL, *lspci = NULL, *config = NULL, *pci_devices = NULL, *json = NULL, *problem = NULL;
+        _cleanup_free_ char *uname_text = NULL, *lspci = NULL, *config = NULL, *pci_devices = NULL, *modules = NULL, *machine = NULL,
+                            *json = NULL, *problem = NULL;
         _cleanup_pci_names_ PciNames *names = NULL;
         int r, result = 0;
 
@@ -360,13 +404,19 @@ int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
                 return r;
         r = collect_uname(&uname_text);
         write_collected(dir_fd, METADATA_UNAME, r, uname_text, &result);
-        r = collect_pci_devices(context->proc_root, &pci_devices);
+        r = collect_file(context->proc_root, "bus/pci/devices", PCI_DEVICES_MAX_BYTES, &pci_devices);
         write_collected(dir_fd, METADATA_PCI_DEVICES, r, pci_devices, &result);
         r = collect_lspci(context->sys_root, context->module_dir, names, problem, &lspci);
         write_collected(dir_fd, METADATA_LSPCI, r, lspci, &result);
         r = config_space_collect(context->sys_root, context->inspect_socket, names, &config);
         write_collected(dir_fd, METADATA_LSPCI_XXXX, r, config, &result);
-        r = collect_driver(context->sys_root, driver, names, problem, &json);
+        r = collect_file(context->proc_root, "modules", MODULES_MAX_BYTES, &modules);
+        write_collected(dir_fd, METADATA_MODULES, r, modules, &result);
+        r = collect_machine(context, &machine);
+        if (r < 0)
+                return result < 0 ? result : r;
+        write_collected(dir_fd, METADATA_MACHINE, 0, machine, &result);
+        r = collect_driver(&(Source) { dir_fd, context, names }, driver, problem, &json);
         /* It comes from memory, and what it reads has its own members for failure: none is left but memory. */
         if (r < 0)
                 return result < 0 ? result : r;

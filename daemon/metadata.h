@@ -7,7 +7,10 @@
  *      lspci.txt       as "lspci -nnk" prints it
  *      lspci-xxxx.txt  as "lspci -nnxxxx" prints it, see config-space.h
  *      pci_devices     /proc/bus/pci/devices as it is, which pcidev_lines() turns into the head of a log
- *      driver.json     the traced driver, the devices bound to it ("bound": true), and behind them those that it could
+ *      modules.txt     /proc/modules as it is
+ *      machine.json    board, firmware, processors, memory: see machine.h
+ *      vbios.rom       the video BIOS of a traced graphics device, where there is a copy of it: see vbios.h
+ *      driver.json     the traced driver, what is known of its loaded module, the devices bound to it ("bound": true), and behind them those that it could
  *                      drive; ids and addresses are hexadecimal text, "" is what there is not
  *      kernel.log      what the kernel said meanwhile, as dmesg(1) prints it, written once the session is over
  *      pstore.txt      what a kernel that died has left, see pstore.h; not there otherwise
@@ -30,6 +33,9 @@
 #define METADATA_LSPCI_XXXX "lspci-xxxx.txt"
 #define METADATA_PCI_DEVICES "pci_devices"
 #define METADATA_DRIVER "driver.json"
+#define METADATA_MACHINE "machine.json"
+#define METADATA_MODULES "modules.txt"
+#define METADATA_VBIOS "vbios.rom"
 #define METADATA_KERNEL_LOG "kernel.log"
 #define METADATA_PSTORE "pstore.txt"
 

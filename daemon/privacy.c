@@ -65,3 +65,34 @@ int privacy_apply(Privacy *privacy, struct json_object *session) {
                 r = redact_text(privacy->redactor, ARCHIVE_METADATA_NAME, json_get_string(session, "result_text"), &result_text);
         return r < 0 ? r : json_add_string(session, "result_text", result_text);
 }
+
+static int apply_string(Privacy *p, const char *key, struct json_object *o) {
+        bool arguments = key && streq(key, "cmdline");
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = (arguments ? redact_arguments : redact_text)(p->redactor, ARCHIVE_METADATA_NAME, json_object_get_string(o), &text);
+        if (r < 0)
+                return r;
+        return json_object_set_string(o, text) ? 0 : -ENOMEM;
+}
+
+static int apply(Privacy *p, const char *key, struct json_object *o) {
+        int r = 0;
+
+        if (json_object_is_type(o, json_type_string))
+                return apply_string(p, key, o);
+        if (json_object_is_type(o, json_type_array))
+                for (size_t i = 0; i < json_object_array_length(o) && r >= 0; i++)
+                        r = apply(p, NULL, json_object_array_get_idx(o, i));
+        if (json_object_is_type(o, json_type_object)) {
+                json_object_object_foreach(o, name, value)
+                        if (r >= 0)
+                                r = apply(p, name, value);
+        }
+        return r;
+}
+
+int privacy_apply_json(Privacy *p, struct json_object *o) {
+        return p->redactor ? apply(p, NULL, o) : 0;
+}

@@ -19,3 +19,7 @@ int privacy_load(struct json_object *session, int metadata_fd, Privacy *ret);
 
 /* Takes it out of what the daemon has said of the session. What the user has said is the user's own. */
 int privacy_apply(Privacy *privacy, struct json_object *session);
+
+/* Takes it out of all texts in an object of ours, and in what that holds; a member "cmdline" is one of the kernel's
+ * arguments. */
+int privacy_apply_json(Privacy *privacy, struct json_object *o);

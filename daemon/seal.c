@@ -21,6 +21,7 @@
 #include "pcidev.h"
 #include "printed.h"
 #include "privacy.h"
+#include "raw-files.h"
 #include "report.h"
 #include "segment-file.h"
 #include "summary.h"
@@ -103,26 +104,6 @@ static int remove_raw(const Folders *folders) {
         return r;
 }
 
-/* Whether it is the compressed form of a segment. */
-static bool is_compressed(const char *name) {
-        size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
-
-        return l > suffix && streq(name + l - suffix, SEGMENT_FILE_SUFFIX);
-}
-
-/* Returns 1 with what a segment that is there in its compressed form only holds, 0 if it is there as it was written. */
-static int compressed_size(int raw_fd, const char *name, uint64_t *ret_bytes) {
-        _cleanup_free_ char *plain = strndup(name, strlen(name) - strlen(SEGMENT_FILE_SUFFIX));
-        int r;
-
-        if (!plain)
-                return -ENOMEM;
-        if (faccessat(raw_fd, plain, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
-                return 0;
-        r = segment_file_size(raw_fd, plain, ret_bytes);
-        return r < 0 ? r : 1;
-}
-
 /* What there is to read. Of what is damaged, as much is read as is there, and only the progress is wrong. */
 static int raw_size(int raw_fd, uint64_t *ret_bytes) {
         _cleanup_closedir_ DIR *d = NULL;
@@ -142,8 +123,8 @@ static int raw_size(int raw_fd, uint64_t *ret_bytes) {
                 struct stat st;
                 uint64_t held;
 
-                if (is_compressed(entry->d_name)) {
-                        if (compressed_size(raw_fd, entry->d_name, &held) > 0)
+                if (raw_file_is_compressed(entry->d_name)) {
+                        if (raw_file_held_bytes(raw_fd, entry->d_name, &held) > 0)
                                 bytes += held;
                 } else if (fstatat(raw_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode))
                         bytes += (uint64_t) st.st_size;
@@ -346,98 +327,6 @@ static int merge_warnings(struct json_object *session, char *const *warnings) {
         return r < 0 ? r : json_add_strv(session, "warnings", all);
 }
 
-/* The files that are kept in the archive as they are, below raw/. */
-typedef struct RawFiles {
-        ArchiveFile *files;
-        size_t n_files;
-} RawFiles;
-
-static void raw_files_done(RawFiles *l) {
-        for (size_t i = 0; i < l->n_files; i++) {
-                free(l->files[i].name);
-                free(l->files[i].path);
-        }
-        free(l->files);
-}
-
-static int add_raw_file(RawFiles *l, int dir_fd, const char *path, const char *name) {
-        ArchiveFile *grown = reallocarray(l->files, l->n_files + 1, sizeof(ArchiveFile)), *f;
-
-        if (!grown)
-                return -ENOMEM;
-        l->files = grown;
-        f = grown + l->n_files;
-        *f = (ArchiveFile) { .dir_fd = dir_fd, .path = strdup(path) };
-        if (asprintf(&f->name, SESSION_RAW_DIR "/%s", name) < 0)
-                f->name = NULL;
-        l->n_files++;
-        return f->path && f->name ? 0 : -ENOMEM;
-}
-
-static int add_raw_file_if_there(RawFiles *l, int dir_fd, const char *path, const char *name) {
-        return faccessat(dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : add_raw_file(l, dir_fd, path, name);
-}
-
-static int is_segment(const struct dirent *entry) {
-        const char *end = strchr(entry->d_name, '.');
-
-        return startswith(entry->d_name, "cpu") && end &&
-                (streq(end, ".raw") || streq(end, ".raw" SEGMENT_FILE_SUFFIX) || streq(end, ".loss"));
-}
-
-/* Compressed ones are unpacked into the archive, unless one of them is damaged: then they are kept as they are. */
-static int add_segment(RawFiles *l, int raw_fd, char *name, bool as_they_are) {
-        if (is_compressed(name)) {
-                uint64_t bytes;
-                int r;
-
-                r = compressed_size(raw_fd, name, &bytes);
-                if (r == 0)
-                        return 0;
-                if (r < 0 && r != -EBADMSG)
-                        return r;
-                if (!as_they_are)
-                        name[strlen(name) - strlen(SEGMENT_FILE_SUFFIX)] = 0;
-        }
-        return add_raw_file(l, raw_fd, name, name);
-}
-
-/* First what is needed to read the segments, so that nobody has to unpack them to get at it. */
-static int find_raw_files(const Folders *folders, bool damaged, RawFiles *l) {
-        struct dirent **entries = NULL;
-        int r = 0, n;
-
-        for (size_t i = 0; i < n_ring_format_files && r >= 0; i++) {
-                _cleanup_free_ char *path = NULL;
-
-                if (asprintf(&path, "formats/%s", ring_format_files[i].name) < 0) {
-                        path = NULL;
-                        return -ENOMEM;
-                }
-                r = add_raw_file_if_there(l, folders->raw_fd, path, path);
-        }
-        if (r >= 0)
-                r = add_raw_file_if_there(l, folders->dir_fd, SESSION_METADATA_DIR "/" METADATA_PCI_DEVICES,
-                                METADATA_PCI_DEVICES);
-        if (r >= 0)
-                r = add_raw_file_if_there(l, folders->raw_fd, RAW_KALLSYMS, RAW_KALLSYMS);
-        if (r >= 0)
-                r = add_raw_file_if_there(l, folders->raw_fd, RAW_MODULES, RAW_MODULES);
-        if (r < 0)
-                return r;
-        /* In the order of names, which is that of time, and not that of the file system. */
-        n = scandirat(folders->raw_fd, ".", &entries, is_segment, alphasort);
-        if (n < 0)
-                return -errno;
-        for (int i = 0; i < n; i++) {
-                if (r >= 0)
-                        r = add_segment(l, folders->raw_fd, entries[i]->d_name, damaged);
-                free(entries[i]);
-        }
-        free(entries);
-        return r;
-}
-
 /* What the archive begins with: what is said of the session, and then what is known of the machine. */
 static int list_members(const char *description, const char *metadata, const ArchiveHead *machine, ArchiveMember **ret,
         size_t *ret_n) {
@@ -460,7 +349,7 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         _cleanup_free_ char *metadata = NULL, *description = NULL;
         _cleanup_archive_head_ ArchiveHead machine = {};
         _cleanup_free_ ArchiveMember *members = NULL;
-        _cleanup_(raw_files_done) RawFiles raw = {};
+        _cleanup_raw_files_ RawFiles raw = {};
         const char *uname = "";
         size_t n_members = 0;
         int r;
@@ -475,9 +364,9 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         if (r >= 0)
                 r = summary_metadata(session, totals, n_lost, gaps, uname, privacy, &metadata);
         if (r >= 0)
-                r = summary_description(session, totals, n_lost, uname, &description);
+                r = summary_description(session, totals, n_lost, uname, metadata, &description);
         if (r >= 0 && json_get_bool(session, "keep_raw"))
-                r = find_raw_files(folders, totals->n_damaged_segments > 0, &raw);
+                r = raw_files_find(folders->dir_fd, folders->raw_fd, totals->n_damaged_segments > 0, &raw);
         if (r >= 0)
                 r = list_members(description, metadata, &machine, &members, &n_members);
         if (r < 0)

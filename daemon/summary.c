@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "machine.h"
 #include "metadata.h"
 #include "names.h"
 #include "summary.h"
@@ -84,16 +85,18 @@ static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_l
         return r < 0 ? r : json_add(root, "loss", TAKE_PTR(o));
 }
 
-/* driver.json, as it was written during the session; a null where there is none. */
-static int add_driver(struct json_object *root) {
-        _cleanup_json_ struct json_object *driver = NULL;
+/* A file of the metadata folder as it was written during the session; a null where there is none. */
+static int add_file(struct json_object *root, const char *key, const char *path, Privacy *privacy) {
+        _cleanup_json_ struct json_object *o = NULL;
         _cleanup_free_ char *text = NULL;
+        int r;
 
-        if (read_file_at(AT_FDCWD, SESSION_METADATA_DIR "/" METADATA_DRIVER, 1 * MIB, &text, NULL) >= 0)
-                driver = json_tokener_parse(text);
-        if (!driver)
-                return json_object_object_add(root, "driver", NULL) < 0 ? -ENOMEM : 0;
-        return json_add(root, "driver", TAKE_PTR(driver));
+        if (read_file_at(AT_FDCWD, path, 1 * MIB, &text, NULL) >= 0)
+                o = json_tokener_parse(text);
+        if (!o)
+                return json_object_object_add(root, key, NULL) < 0 ? -ENOMEM : 0;
+        r = privacy_apply_json(privacy, o);
+        return r < 0 ? r : json_add(root, key, TAKE_PTR(o));
 }
 
 static int add_privacy(struct json_object *root, const Privacy *privacy) {
@@ -121,7 +124,7 @@ static int print_metadata(struct json_object *root, char **ret) {
 }
 
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
-        const Privacy *privacy, char **ret) {
+        Privacy *privacy, char **ret) {
         _cleanup_json_ struct json_object *root = json_object_new_object();
         const char *clock = json_get_string(session, "trace_clock");
         int r;
@@ -138,7 +141,9 @@ int summary_metadata(struct json_object *session, const TraceTotals *totals, uin
         if (r >= 0)
                 r = add_session(root, session);
         if (r >= 0)
-                r = add_driver(root);
+                r = add_file(root, "machine", SESSION_METADATA_DIR "/" METADATA_MACHINE, privacy);
+        if (r >= 0)
+                r = add_file(root, "driver", SESSION_METADATA_DIR "/" METADATA_DRIVER, privacy);
         if (r >= 0)
                 r = add_events(root, totals);
         if (r >= 0)
@@ -228,7 +233,28 @@ static int print_user_part(const char *description, char **ret) {
         return 0;
 }
 
-int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret) {
+/* What metadata.json has of the machine already bears what was redacted. */
+static int print_machine(FILE *f, const char *metadata) {
+        _cleanup_json_ struct json_object *root = json_tokener_parse(metadata);
+        struct json_object *machine, *cpus;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (!json_object_object_get_ex(root, "machine", &machine) || !json_object_is_type(machine, json_type_object))
+                return 0;
+        r = machine_describe(machine, &text);
+        if (r < 0)
+                return r;
+        if (text)
+                fprintf(f, "Machine: %s.\n", text);
+        if (json_object_object_get_ex(machine, "cpus", &cpus))
+                fprintf(f, "Processors: %s, CPUs %s; %s of memory.\n", json_get_string(cpus, "model_name"),
+                        json_get_string(cpus, "present"), FORMAT_BYTES(json_get_u64(machine, "memory_bytes")));
+        return 0;
+}
+
+int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname,
+        const char *metadata, char **ret) {
         _cleanup_free_ char *text = NULL, *user = NULL;
         size_t bytes = 0;
         FILE *f;
@@ -242,10 +268,13 @@ int summary_description(struct json_object *session, const TraceTotals *totals, 
                 return -ENOMEM;
         fputs(user, f);
         print_facts(f, session, totals, n_lost, uname);
+        r = print_machine(f, metadata);
         print_marks(f, session);
         print_warnings(f, session);
         if (fclose(f) != 0)
                 return -ENOMEM;
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(text);
         return 0;
 }

@@ -12,12 +12,14 @@
 #define METADATA_SCHEMA 1
 
 /* session is what session.json holds; n_lost what was lost in all; uname the line of uname.txt; privacy
- * what was taken out of the other files, and found in the log. The text is the
+ * what was taken out of the other files, and found in the log; metadata
+ * the text of metadata.json. The text is the
  * caller's. To add a field of the session to the metadata: put it into session.json (session-store.c), and name it in
  * session_members below summary_metadata(). */
 int summary_metadata(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const Gaps *gaps, const char *uname,
-        const Privacy *privacy, char **ret);
-int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname, char **ret);
+        Privacy *privacy, char **ret);
+int summary_description(struct json_object *session, const TraceTotals *totals, uint64_t n_lost, const char *uname,
+        const char *metadata, char **ret);
 
 /* Both of an archive anew, with another description of the user's and everything else as it was. -EBADMSG: they are not
  * as these functions make them. */

@@ -62,7 +62,7 @@ static void seal(const char *name, const char *description, char *const *segment
         cr_assert_eq(mkdirat(test_dir(), SESSION_METADATA_DIR, 0700) < 0 && errno != EEXIST, 0);
         cr_assert_eq(leak_new(&privacy.leak), 0);
         cr_assert_eq(summary_metadata(session, &totals, 2, &gaps, UNAME, &privacy, &metadata), 0);
-        cr_assert_eq(summary_description(session, &totals, 0, UNAME, &text), 0);
+        cr_assert_eq(summary_description(session, &totals, 0, UNAME, metadata, &text), 0);
         const ArchiveMember members[] = {
                 { ARCHIVE_DESCRIPTION_NAME, text, strlen(text) },
                 { ARCHIVE_METADATA_NAME, metadata, strlen(metadata) },
