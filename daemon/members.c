@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "displays.h"
 #include "members.h"
 #include "metadata.h"
 
@@ -18,6 +19,7 @@ static const Kind kinds[] = {
         { METADATA_UNAME, 64 * KIB, redact_text },
         { METADATA_LSPCI, 16 * MIB, redact_text },
         { METADATA_LSPCI_XXXX, 32 * MIB, redact_config_space },
+        { METADATA_DISPLAYS, 4 * MIB, redact_text },
         { METADATA_MODULES, 4 * MIB, NULL },
         { METADATA_VBIOS, 16 * MIB, NULL, .optional = true },
         { METADATA_KERNEL_LOG, 32 * MIB, redact_text },
@@ -49,28 +51,61 @@ static int redact(const Kind *kind, Redactor *redactor, ArchiveHeadFile *f) {
         return 0;
 }
 
-static int add(ArchiveHead *h, int metadata_fd, const Kind *kind, Redactor *redactor) {
+static int add_file(ArchiveHead *h, const char *name, ArchiveHeadFile **ret) {
         ArchiveHeadFile *grown = reallocarray(h->files, h->n_files + 1, sizeof *grown), *f;
-        int r;
 
         if (!grown)
                 return -ENOMEM;
         h->files = grown;
         f = grown + h->n_files++;
-        *f = (ArchiveHeadFile) { .name = strdup(kind->name) };
+        *f = (ArchiveHeadFile) { .name = strdup(name) };
         if (!f->name)
                 return -ENOMEM;
-        r = load(metadata_fd, kind->name, kind->max_bytes, &f->data, &f->bytes);
+        *ret = f;
+        return 0;
+}
+
+static int add(ArchiveHead *h, int metadata_fd, const Kind *kind, Redactor *redactor) {
+        ArchiveHeadFile *f;
+        int r;
+
+        r = add_file(h, kind->name, &f);
+        if (r >= 0)
+                r = load(metadata_fd, kind->name, kind->max_bytes, &f->data, &f->bytes);
         return r < 0 || !redactor || !kind->redact ? r : redact(kind, redactor, f);
+}
+
+static int add_edid(ArchiveHead *h, int metadata_fd, const char *name, Redactor *redactor) {
+        static const char none[] = "unavailable: it is no EDID, so nobody knows what is in it\n";
+        ArchiveHeadFile *f;
+        int r;
+
+        r = add_file(h, name, &f);
+        if (r >= 0)
+                r = load(metadata_fd, name, DISPLAYS_EDID_MAX_BYTES, &f->data, &f->bytes);
+        if (r >= 0 && redactor)
+                r = redact_edid(redactor, name, (uint8_t *) f->data, f->bytes);
+        if (r != -EBADMSG)
+                return r;
+        free(f->data);
+        f->data = strdup(none);
+        f->bytes = strlen(none);
+        return f->data ? 0 : -ENOMEM;
 }
 
 int members_load(int metadata_fd, Redactor *redactor, ArchiveHead *ret) {
         _cleanup_archive_head_ ArchiveHead h = {};
+        _cleanup_strv_ char **edids = NULL;
         int r = 0;
 
         for (size_t i = 0; i < ELEMENTS(kinds) && r >= 0; i++)
                 if (!kinds[i].optional || faccessat(metadata_fd, kinds[i].name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                         r = add(&h, metadata_fd, kinds + i, redactor);
+        if (r >= 0)
+                r = displays_list_edids(metadata_fd, &edids);
+        STRV_FOREACH(name, edids)
+                if (r >= 0)
+                        r = add_edid(&h, metadata_fd, *name, redactor);
         if (r < 0)
                 return r;
         *ret = h;

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "config-space.h"
+#include "displays.h"
 #include "identity.h"
 #include "json.h"
 #include "machine.h"
@@ -394,8 +395,9 @@ static void write_collected(int dir_fd, const char *name, int collected, const c
 }
 
 int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
+        static const char no_displays[] = "unavailable: no driver of a graphics card with connectors is there\n";
         _cleanup_free_ char *uname_text = NULL, *lspci = NULL, *config = NULL, *pci_devices = NULL, *modules = NULL, *machine = NULL,
-                            *json = NULL, *problem = NULL;
+                            *displays = NULL, *json = NULL, *problem = NULL;
         _cleanup_pci_names_ PciNames *names = NULL;
         int r, result = 0;
 
@@ -412,6 +414,8 @@ int metadata_collect(int dir_fd, const Context *context, const Driver *driver) {
         write_collected(dir_fd, METADATA_LSPCI_XXXX, r, config, &result);
         r = collect_file(context->proc_root, "modules", MODULES_MAX_BYTES, &modules);
         write_collected(dir_fd, METADATA_MODULES, r, modules, &result);
+        r = displays_collect(dir_fd, context, &displays);
+        write_collected(dir_fd, METADATA_DISPLAYS, r == -ENODATA ? 0 : r, r == -ENODATA ? no_displays : displays, &result);
         r = collect_machine(context, &machine);
         if (r < 0)
                 return result < 0 ? result : r;

@@ -8,6 +8,8 @@
  *      lspci-xxxx.txt  as "lspci -nnxxxx" prints it, see config-space.h
  *      pci_devices     /proc/bus/pci/devices as it is, which pcidev_lines() turns into the head of a log
  *      modules.txt     /proc/modules as it is
+ *      displays.txt, edid-CONNECTOR.bin
+ *                      what is connected to the graphics cards: see displays.h
  *      machine.json    board, firmware, processors, memory: see machine.h
  *      vbios.rom       the video BIOS of a traced graphics device, where there is a copy of it: see vbios.h
  *      driver.json     the traced driver, what is known of its loaded module, the devices bound to it ("bound": true), and behind them those that it could
@@ -36,6 +38,7 @@
 #define METADATA_MACHINE "machine.json"
 #define METADATA_MODULES "modules.txt"
 #define METADATA_VBIOS "vbios.rom"
+#define METADATA_DISPLAYS "displays.txt"
 #define METADATA_KERNEL_LOG "kernel.log"
 #define METADATA_PSTORE "pstore.txt"
 

@@ -108,7 +108,7 @@ Test(session, whole) {
                         get_number(f, session, BUS_INTERFACE_SESSION, "StartTimestampMonotonic"));
 
         list = fixture_unpack(f, session);
-        cr_assert_str_eq(list, "description.txt\nmetadata.json\nuname.txt\nlspci.txt\nlspci-xxxx.txt\nmodules.txt\nkernel.log\nmmiotrace.log\n");
+        cr_assert_str_eq(list, "description.txt\nmetadata.json\nuname.txt\nlspci.txt\nlspci-xxxx.txt\ndisplays.txt\nmodules.txt\nkernel.log\nmmiotrace.log\n");
         assert_unpacked_log(f);
 
         assert_error(manager_call(f, "Stop", "a{sv}", 0), "NotRunning");
