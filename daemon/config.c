@@ -165,6 +165,10 @@ static int parse_keep_free(const char *value, Config *c) {
         return parse_share(value, &c->storage.keep_free);
 }
 
+static int parse_max_session_size(const char *value, Config *c) {
+        return parse_share(value, &c->storage.max_session);
+}
+
 static const struct {
         const char *section, *key;
         int (*parse)(const char *value, Config *config);
@@ -176,6 +180,7 @@ static const struct {
         { "Capture", "SyncBytes", parse_sync_bytes, "4M" },
         { "Capture", "SyncIntervalSec", parse_sync_interval, "1s" },
         { "Storage", "KeepFree", parse_keep_free, "" },
+        { "Storage", "MaxSessionSize", parse_max_session_size, "" },
         { "Storage", "MaxUse", parse_max_use, "" },
         { "Seal", "FastLevel", parse_fast_level, "0" },
         { "Seal", "Level", parse_level, "6" },

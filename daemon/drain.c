@@ -399,11 +399,20 @@ static int end_on_full_disk(Drain *d) {
                             : "Not all that was recorded until then could be written.");
 }
 
+/* As far as it is known here: the compression tells behind each segment. */
+static uint64_t disk_bytes(const DrainCounters *c) {
+        uint64_t raw_bytes = atomic_load(&c->n_raw_bytes);
+
+        return raw_bytes - MIN(raw_bytes, atomic_load(&c->n_compressed_bytes)) + atomic_load(&c->n_compressed_disk_bytes);
+}
+
 static void look_whether_enough(Drain *d) {
         const DrainRequest *q = d->request;
         const char *what = NULL;
 
-        if (q->stop_after_bytes > 0 && atomic_load(&q->counters->n_raw_bytes) >= q->stop_after_bytes)
+        if (q->max_disk_bytes > 0 && disk_bytes(q->counters) >= q->max_disk_bytes)
+                what = "limit";
+        else if (q->stop_after_bytes > 0 && atomic_load(&q->counters->n_raw_bytes) >= q->stop_after_bytes)
                 what = "size";
         else if (q->stop_after_events > 0 && atomic_load(&q->counters->n_events) >= q->stop_after_events)
                 what = "events";

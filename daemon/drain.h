@@ -27,6 +27,8 @@ typedef struct DrainCounters {
         _Atomic uint64_t n_recorded;    /* the same with the stacks: what would have to be in the segments at the end */
         _Atomic uint64_t n_lost;        /* as the kernel counts, with the stacks */
         _Atomic uint64_t n_raw_bytes;   /* of the segments */
+        /* Of these, what the segments hold that are compressed by now, and what they take (see early-seal.h). */
+        _Atomic uint64_t n_compressed_bytes, n_compressed_disk_bytes;
         _Atomic uint64_t n_ring_bytes;  /* waiting in the fullest ring */
         _Atomic uint64_t n_rate;        /* events per second, over the last second or so */
         /* What the tally has seen so far, a little behind. */
@@ -54,8 +56,9 @@ typedef struct DrainRequest {
         bool keep_oldest;               /* the ring refuses what does not fit, instead of overwriting */
         bool stacks;                    /* behind each event is another one, its call stack */
         uint64_t stop_after_bytes, stop_after_events; /* 0: no limit */
+        uint64_t max_disk_bytes; /* of the segments; 0: no limit */
         DrainCounters *counters;
-        /* So much is captured: called once, with "size" or "events", and then the drain goes on until it is told to stop. */
+        /* So much is captured: called once, with "size", "events" or "limit", and then the drain goes on until it is told to stop. */
         void (*enough)(const char *what, void *userdata);
         void (*ready)(void *userdata);  /* all rings are open */
         void (*warn)(const char *text, void *userdata);

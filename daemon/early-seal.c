@@ -163,6 +163,13 @@ bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t di
         return left_bytes < MAX((room_bytes + disk_bytes) / 10, rate * AHEAD_SEC);
 }
 
+uint64_t early_seal_wanted_bytes(uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw) {
+        uint64_t seal_bytes = storage_seal_bytes(captured_bytes, keep_raw);
+
+        /* A tenth of what there would be then, rounded up. */
+        return MAX((10 * seal_bytes + disk_bytes) / 9 + 10, seal_bytes + rate * AHEAD_SEC);
+}
+
 /* The segment that a compressed file stands for, or NULL. */
 static char *segment_of(const char *name) {
         size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
@@ -220,7 +227,7 @@ typedef struct EarlySeal {
 /* Returns whether space is short. */
 static int look(EarlySeal *e) {
         const EarlySealRequest *q = e->request;
-        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes);
+        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes), disk_bytes;
         StorageLimits limits;
         StorageSpace space;
         int r;
@@ -236,8 +243,17 @@ static int look(EarlySeal *e) {
                 e->look_usec = usec;
                 e->captured_bytes = captured_bytes;
         }
-        return early_seal_is_due(storage_room_bytes(&space, &limits), captured_bytes,
-                        captured_bytes - MIN(captured_bytes, e->state.held_bytes) + e->state.disk_bytes, e->rate, q->keep_raw);
+        disk_bytes = captured_bytes - MIN(captured_bytes, e->state.held_bytes) + e->state.disk_bytes;
+        e->state.wanted_bytes = early_seal_wanted_bytes(captured_bytes, disk_bytes, e->rate, q->keep_raw);
+        return early_seal_is_due(storage_room_bytes(&space, &limits), captured_bytes, disk_bytes, e->rate, q->keep_raw);
+}
+
+static void tell(const EarlySeal *e) {
+        const EarlySealRequest *q = e->request;
+
+        atomic_store(&q->counters->n_compressed_disk_bytes, e->state.disk_bytes);
+        atomic_store(&q->counters->n_compressed_bytes, e->state.held_bytes);
+        q->tell(&e->state, q->userdata);
 }
 
 /* Returns 1 if a segment was compressed. */
@@ -251,7 +267,7 @@ static int step(EarlySeal *e) {
                 return is_short;
         if (is_short != e->state.is_short) {
                 e->state.is_short = is_short;
-                q->tell(&e->state, q->userdata);
+                tell(e);
         }
         r = is_short ? early_seal_next(q->raw_fd, q->level, &held_bytes, &disk_bytes) : 0;
         if (r <= 0)
@@ -259,7 +275,7 @@ static int step(EarlySeal *e) {
                 return r == -ENOSPC ? 0 : r;
         e->state.held_bytes += held_bytes;
         e->state.disk_bytes += disk_bytes;
-        q->tell(&e->state, q->userdata);
+        tell(e);
         return 1;
 }
 
@@ -269,7 +285,7 @@ int early_seal_run(const EarlySealRequest *request) {
 
         r = early_seal_take_over(request->raw_fd, &e.state);
         if (r >= 0 && e.state.held_bytes > 0)
-                request->tell(&e.state, request->userdata);
+                tell(&e);
         while (r >= 0) {
                 r = step(&e);
                 if (r == 0)

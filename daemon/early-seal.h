@@ -17,6 +17,7 @@ typedef struct EarlySealState {
         bool is_short;          /* space is short, so it is at work */
         uint64_t held_bytes;    /* of the segments that are compressed: what they hold, */
         uint64_t disk_bytes;    /* and what they take */
+        uint64_t wanted_bytes;  /* with so much room it would not be short */
 } EarlySealState;
 
 typedef struct EarlySealRequest {
@@ -24,7 +25,7 @@ typedef struct EarlySealRequest {
         unsigned level;         /* xz preset */
         bool keep_raw;          /* the archive will have the pages, too */
         const StorageSettings *storage;
-        const DrainCounters *counters;
+        DrainCounters *counters;
         /* Called with each change. */
         void (*tell)(const EarlySealState *state, void *userdata);
         void *userdata;
@@ -43,3 +44,5 @@ int early_seal_take_over(int raw_fd, EarlySealState *ret);
 /* Whether so little room is left that capturing will need it soon: when the room for sealing is set aside, less than what
  * a minute at this rate takes, or less than a tenth of what the session had. captured_bytes take disk_bytes now. */
 bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw);
+/* With how much room it is not so any more. */
+uint64_t early_seal_wanted_bytes(uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw);

@@ -452,9 +452,7 @@ static int finish(const Folders *folders) {
 
 /* What is missing then is the last that was recorded. */
 static bool ends_unsaved(struct json_object *session) {
-        const char *result = json_get_string(session, "result");
-
-        return streq(result, "drain-failed") || streq(result, "disk-full");
+        return json_get_bool(session, "cut_short") || streq(json_get_string(session, "result"), "drain-failed");
 }
 
 /* Where the drain could not go on, or the disk has not kept what it was given, the kernel has counted it all the same. */

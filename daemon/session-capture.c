@@ -256,6 +256,8 @@ static void on_drained(const Error *error, void *userdata) {
                 s->stop_reason = STOP_FAILURE;
         if (error)
                 session_set_result(s, drain_result(error->code), error->text);
+        if (error && error->code != ERROR_NOT_RUNNING)
+                s->cut_short = true;
         if (error && error->code == ERROR_NO_SPACE)
                 release_reserve(s);
         if (arming || s->busy_loading)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a session does when the disk gets short of space while it captures: see early-seal.h. */
+/* What a session does when the disk gets short of space while it captures: the oldest sessions that can be had again make
+ * way, and what is captured is compressed, see early-seal.h. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 
 static void tell(const EarlySealState *state, void *userdata) {
         worker_send(userdata, "SPACE", "%s", state->is_short ? "short" : "enough");
+        worker_send(userdata, "WANTED", "%" PRIu64, state->wanted_bytes);
         worker_send(userdata, "COMPRESSED", "%" PRIu64, state->held_bytes);
         worker_send(userdata, "COMPRESSED_DISK", "%" PRIu64, state->disk_bytes);
         worker_send(userdata, "TOLD", "1");
@@ -57,7 +59,11 @@ static void on_line(const char *key, const char *value, void *userdata) {
                 s->space_short = streq(value, "short");
         else if (parse_u64(value, &number) < 0)
                 return;
-        else if (streq(key, "COMPRESSED"))
+        /* Others, of which somebody has a copy, go first. */
+        else if (streq(key, "WANTED")) {
+                if (s->space_short)
+                        vacuum_make_room(s->manager, number);
+        } else if (streq(key, "COMPRESSED"))
                 s->compressed_bytes = number;
         else if (streq(key, "COMPRESSED_DISK"))
                 s->compressed_disk_bytes = number;

@@ -55,7 +55,12 @@ void session_set_end_timer(Session *s) {
 }
 
 void session_stop_by_drain(Session *s, const char *reason) {
-        stop(s, stop_reason_from_string(reason));
+        StopReason r = stop_reason_from_string(reason);
+
+        if (r == STOP_LIMIT && s->state == SESSION_CAPTURING)
+                session_set_result(s, RESULT_LIMIT_REACHED, "The session has ended because it takes as much of the disk as one may "
+                                "(MaxSessionSize= in mmiotraced.conf); all that it recorded until then is in the log.");
+        stop(s, r);
 }
 
 void session_stop_at_mark(Session *s, const char *text) {

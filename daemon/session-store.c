@@ -112,6 +112,8 @@ int session_save(Session *s, bool durable) {
         if (r >= 0)
                 r = json_add(o, "protected", json_object_new_boolean(s->protected));
         if (r >= 0)
+                r = json_add(o, "cut_short", json_object_new_boolean(s->cut_short));
+        if (r >= 0)
                 r = json_add(o, "archive_outdated", json_object_new_boolean(s->archive_outdated));
         for (size_t i = 0; i < ELEMENTS(strings) && r >= 0; i++)
                 r = json_add_string(o, strings[i].key, *(char **) ((char *) s + strings[i].offset));
@@ -192,6 +194,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
         s->cpu = (unsigned) json_get_u64(o, "cpu");
         s->protected = json_get_bool(o, "protected");
+        s->cut_short = json_get_bool(o, "cut_short");
         s->archive_outdated = json_get_bool(o, "archive_outdated");
         r = session_options_from_json(o, &s->options);
         if (r < 0)

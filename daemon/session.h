@@ -115,6 +115,7 @@ typedef struct Session {
         /* Of raw_bytes: what was compressed while capturing, and what that takes on disk. */
         uint64_t compressed_bytes, compressed_disk_bytes;
         bool space_short;       /* while capturing */
+        bool cut_short;         /* the drain ended before all was written */
         char *archive;          /* file name to give it; "" until sealed */
         char *archive_name;     /* what that will be */
         SessionMark *marks;

@@ -382,6 +382,7 @@ int step_symbols(FILE *out, void *userdata) {
 static int drain(FILE *out, const StepRequest *q, Error *error) {
         _cleanup_free_ char *dir = NULL;
         _cleanup_close_ int raw_fd = -EBADF;
+        uint64_t max_disk_bytes;
         int r;
 
         /* The pipes are of use only once the service manager has them: nothing is taken from the ring before. */
@@ -397,12 +398,14 @@ static int drain(FILE *out, const StepRequest *q, Error *error) {
                 r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r < 0)
                 return r;
+        max_disk_bytes = storage_session_bytes(raw_fd, &q->context->config.storage);
         return drain_run(&(DrainRequest) {
                         .pipes = q->pipes,
                         .n_pipes = q->n_pipes,
                         .raw_fd = raw_fd,
                         .control_fd = q->control_fd,
                         .segment_bytes = storage_segment_bytes(raw_fd, &q->context->config.storage),
+                        .max_disk_bytes = max_disk_bytes < STORAGE_UNLIMITED ? max_disk_bytes : 0,
                         .mark_fd = q->mark_fd,
                         .sync_fd = q->sync_fd,
                         .sync_usec = q->context->config.sync_usec,

@@ -51,7 +51,7 @@ typedef struct StepRequest {
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:
  *   WARNING.
- * step_drain: see drain.h. Lines: READY, WARNING, STOP (size or events: enough is captured). Error NotRunning: the tracer is not on.
+ * step_drain: see drain.h. Lines: READY, WARNING, STOP (size, events or limit: enough is captured). Error NotRunning: the tracer is not on.
  * step_sync: see syncer.h. Line: WARNING.
  * step_tally: see tally.h. Line: WARNING.
  * step_watch: follows the kernel's log, see kernel-watch.h. Line: WARNING.

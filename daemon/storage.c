@@ -67,7 +67,7 @@ void storage_limits(const StorageSettings *s, uint64_t total_bytes, StorageLimit
                                 MIN(MAX(share_bytes(total_bytes, MAX_USE_PERCENT), MAX_USE_FLOOR_BYTES), MAX_USE_CAP_BYTES)),
                 .keep_free_bytes = size_bytes(&s->keep_free, total_bytes,
                                 MIN(share_bytes(total_bytes, KEEP_FREE_PERCENT), KEEP_FREE_CAP_BYTES)),
-                .max_session_bytes = size_bytes(&s->max_session, total_bytes, STORAGE_UNLIMITED),
+                .max_session_bytes = size_bytes(&s->max_session, total_bytes, STORAGE_UNLIMITED) ?: STORAGE_UNLIMITED,
         };
 }
 
@@ -144,6 +144,16 @@ static uint64_t left_bytes(uint64_t whole_bytes, uint64_t part_bytes) {
 uint64_t storage_room_bytes(const StorageSpace *space, const StorageLimits *limits) {
         return MIN(left_bytes(limits->max_use_bytes, space->used_bytes),
                         left_bytes(space->free_bytes, limits->keep_free_bytes));
+}
+
+uint64_t storage_session_bytes(int fd, const StorageSettings *settings) {
+        StorageLimits limits;
+        StorageSpace space = {};
+
+        if (look_at_disk(fd, &space) < 0)
+                return STORAGE_UNLIMITED;
+        storage_limits(settings, space.total_bytes, &limits);
+        return limits.max_session_bytes;
 }
 
 uint64_t storage_segment_bytes(int fd, const StorageSettings *settings) {

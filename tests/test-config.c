@@ -119,6 +119,10 @@ Test(config, storage) {
         cr_assert_eq(config.storage.max_use.bytes, 7 * 1024 * MIB);
         cr_assert_eq(config.storage.keep_free.percent, 5);
         config_done(&config);
+        cr_assert_not(config.storage.max_session.set);
+        config = load("[Storage]\nMaxSessionSize=300M\n");
+        cr_assert_eq(config.storage.max_session.bytes, 300 * MIB);
+        config_done(&config);
         config = load("[Storage]\nMaxUse=\nKeepFree=101%\n[Capture]\nMaxUse=1G\n");
         cr_assert_not(config.storage.max_use.set);
         cr_assert_not(config.storage.keep_free.set);

@@ -240,6 +240,19 @@ Test(early_seal, due) {
         cr_assert(early_seal_is_due(500 * MIB, 2 * GIB, 200 * MIB, 0, false));
 }
 
+/* So much is enough, and nothing less. */
+Test(early_seal, how_much_is_enough) {
+        static const uint64_t sizes[] = { 0, 1, 100 * MIB, 7 * GIB + 5 };
+
+        for (size_t i = 0; i < ELEMENTS(sizes); i++)
+                for (unsigned rate = 0; rate <= 10; rate += 5) {
+                        uint64_t wanted = early_seal_wanted_bytes(sizes[i], sizes[i] / 2, rate * MIB, false);
+
+                        cr_assert_not(early_seal_is_due(wanted, sizes[i], sizes[i] / 2, rate * MIB, false));
+                        cr_assert(wanted <= 32 || early_seal_is_due(wanted - 32, sizes[i], sizes[i] / 2, rate * MIB, false));
+                }
+}
+
 typedef struct Told {
         int fd;
 } Told;
@@ -253,7 +266,7 @@ static void tell(const EarlySealState *state, void *userdata) {
 /* On a disk that has no room at all for sessions. */
 Test(early_seal, run, .timeout = 60) {
         StorageSettings storage = { .keep_free = { .set = true, .bytes = STORAGE_UNLIMITED } };
-        DrainCounters counters = {};
+        DrainCounters *counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         EarlySealState state = {};
         int fds[2], status;
         pid_t pid;
@@ -263,7 +276,7 @@ Test(early_seal, run, .timeout = 60) {
         cr_assert_eq(next(), 1);
         put_segment("cpu0-000002.raw", 3);
         put_segment("cpu0-000003.raw", 4);
-        atomic_store(&counters.n_raw_bytes, 4 * SEGMENT_BYTES);
+        atomic_store(&counters->n_raw_bytes, 4 * SEGMENT_BYTES);
         cr_assert_eq(pipe(fds), 0);
         pid = fork();
         cr_assert_geq(pid, 0);
@@ -272,7 +285,7 @@ Test(early_seal, run, .timeout = 60) {
                                 .raw_fd = test_dir(),
                                 .sessions_fd = test_dir(),
                                 .storage = &storage,
-                                .counters = &counters,
+                                .counters = counters,
                                 .tell = tell,
                                 .userdata = &(Told) { fds[1] },
                 });
@@ -284,10 +297,13 @@ Test(early_seal, run, .timeout = 60) {
                 cr_assert_eq(state.is_short, i > 0);
                 cr_assert_eq(state.held_bytes, (i < 2 ? 1 : i) * SEGMENT_BYTES);
         }
+        cr_assert_eq(atomic_load(&counters->n_compressed_bytes), 3 * SEGMENT_BYTES);
+        cr_assert_eq(atomic_load(&counters->n_compressed_disk_bytes), state.disk_bytes);
         assert_compressed("cpu0-000002.raw", true);
         assert_compressed("cpu0-000003.raw", false);
         cr_assert_eq(kill(pid, SIGKILL), 0);
         cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert_eq(munmap(counters, sizeof(DrainCounters)), 0);
 }
 
 /* A drain that comes after it goes on where the one before was, with the sum of all that was captured. */

@@ -87,6 +87,14 @@ Test(full, while_capturing) {
         daemon_stop(f);
 }
 
+/* Nothing tells of it. */
+static void wait_until_drained(Fixture *f, const char *session) {
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+
+        while (get_number(f, session, BUS_INTERFACE_SESSION, "BytesRaw") < SAMPLE_BYTES)
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+}
+
 static size_t count_events(const char *log) {
         size_t n = 0;
 
@@ -132,7 +140,7 @@ Test(full, drain_dies_meanwhile) {
         /* What it does first. */
         cr_assert_eq(truncate(reserve, RESERVE_END_BYTES), 0, "%m");
         machine_record(&f->machine);
-        wait_until(f, get_number(f, session, BUS_INTERFACE_SESSION, "BytesRaw") == SAMPLE_BYTES);
+        wait_until_drained(f, session);
         daemon_kill_worker(f, "drain");
         expect_ended_by_it(f, session);
         expect_whole_log(f, session);
@@ -146,7 +154,7 @@ Test(full, at_a_mark) {
         daemon_start(f);
         session = expect_path(session_start(f, 0));
         machine_record(&f->machine);
-        wait_until(f, get_number(f, session, BUS_INTERFACE_SESSION, "BytesRaw") == SAMPLE_BYTES);
+        wait_until_drained(f, session);
         fill(0);
         expect_ok(session_call(f, session, "Mark", "sa{sv}", "on a full disk", 0));
         session_stop(f);

@@ -258,6 +258,54 @@ Test(storage, more_expected_than_there_is_room) {
         daemon_stop(f);
 }
 
+/* It ends by itself, whole. */
+Test(storage, session_reaches_limit) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *session = NULL, *list = NULL, *log = NULL, *expected = machine_expected_log();
+
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Storage]\nMaxUse=infinity\nKeepFree=0\nMaxSessionSize=192K\n");
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        session = expect_path(session_start(f, 0));
+        machine_record(&f->machine);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "limit-reached");
+        assert_session(f, session, "StopReason", "limit");
+        list = fixture_unpack(f, session);
+        log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log");
+        cr_assert(streq(log, expected), "The log is not the kernel's text.");
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "LostEvents"), 0);
+        machine_list_clocks(&f->machine);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
+/* One that somebody has a copy of makes way for the one that captures, and one that nobody has does not. */
+Test(storage, makes_way_while_capturing) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *first = NULL, *second = NULL, *third = NULL,
+                            *filler = below(f->machine.tree.root, "state/sessions/2/filler");
+        _cleanup_close_ int fd = -EBADF;
+
+        limit_use(f, 300 * MIB);
+        daemon_start(f);
+        first = seal_one(f);
+        second = seal_one(f);
+        expect_ok(session_call(f, second, "ConfirmExport", "a{sv}", 0));
+        machine_list_clocks(&f->machine);
+        third = expect_path(session_start(f, 0));
+        machine_record(&f->machine);
+        assert_session(f, second, "State", "sealed");
+        fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        cr_assert_eq(posix_fallocate(fd, 0, 299 * MIB), 0);
+        wait_until(f, strv_contains(f->signals, "SessionRemoved " BUS_PATH_SESSION "/_2"));
+        assert_session(f, first, "State", "sealed");
+        assert_session(f, third, "State", "capturing");
+        session_stop(f);
+        wait_for_session(f, third, "sealed");
+        daemon_stop(f);
+}
+
 /* A program that seals where it is let, and finds no room else. */
 static char *seal_program_without_room(Fixture *f) {
         char *program = below(f->machine.tree.root, "seal"), script[512];
