@@ -163,12 +163,24 @@ static int apply(Client *c, size_t i, const char *value) {
 
 static int fail_option(const Client *c, int o, const char *word) {
         static const char hint[] = "See: mmiotracectl help";
+        const char *names[ELEMENTS(options) + 1] = {}, *nearest;
+        _cleanup_free_ char *name = NULL;
+        size_t n = 0;
 
         if (o == ':')
                 return client_fail_usage(c, hint, "The option %s takes a value.", word);
-        if (optopt > 0 && optopt < FIRST_ID)
+        if (optopt >= FIRST_ID)
+                return client_fail_usage(c, hint, "The option --%s takes no value.", options[optopt - FIRST_ID].name);
+        if (optopt > 0)
                 return client_fail_usage(c, hint, "Unknown option -%c.", optopt);
-        return client_fail_usage(c, hint, "Unknown option, or one without a value: %s", word);
+        for (size_t i = 0; i < ELEMENTS(options); i++)
+                if (options[i].name)
+                        names[n++] = options[i].name;
+        name = strndup(word + strlen("--"), strcspn(word + strlen("--"), "="));
+        nearest = name ? text_nearest(name, names) : NULL;
+        if (nearest)
+                return client_fail_usage(c, NULL, "Unknown option --%s, did you mean --%s?", name, nearest);
+        return client_fail_usage(c, hint, "Unknown option %s.", word);
 }
 
 int arguments_parse(Client *c, int argc, char *argv[], bool (*takes_command)(const char *verb), Arguments *ret) {

@@ -74,7 +74,9 @@ static void add_state(Page *p, const SessionView *v) {
         uint64_t now_usec = now_realtime_usec();
 
         page_add(p, "Session", STYLE_NONE, "%" PRIu32, v->id);
-        if (isempty(v->result) || streq(v->result, "success") || streq(v->result, v->state))
+        if (v->seal_progress > 0)
+                page_add(p, "State", session_state_style(v), "%s, %.0f%% of the archive is made", v->state, v->seal_progress * 100);
+        else if (isempty(v->result) || streq(v->result, "success") || streq(v->result, v->state))
                 page_add(p, "State", session_state_style(v), "%s", v->state);
         else
                 page_add(p, "State", session_state_style(v), "%s (%s)", v->state, v->result);
@@ -243,8 +245,14 @@ static void add_next(Page *p, const SessionView *v) {
         } else if (streq(v->state, "sealing"))
                 page_add(p, "Next", STYLE_NONE, "mmiotracectl status %" PRIu32 " (see when it is sealed)",
                                 v->id);
-        else if (!isempty(v->archive))
+        else if (!isempty(v->archive)) {
                 page_add(p, "Next", STYLE_NONE, "mmiotracectl export %" PRIu32, v->id);
+                if (v->receipts.n_receipts == 0 && !submission_view_is_there(&v->submission))
+                        page_add(p, NULL, STYLE_NONE, "mmiotracectl submit %" PRIu32, v->id);
+        } else if (streq(v->state, "failed")) {
+                page_add(p, "Next", STYLE_NONE, "mmiotracectl log %" PRIu32 " (see what happened)", v->id);
+                page_add(p, NULL, STYLE_NONE, "mmiotracectl seal %" PRIu32 " (make an archive of what there is)", v->id);
+        }
 }
 
 void session_page_add_end(Page *p, const SessionView *v) {

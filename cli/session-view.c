@@ -244,6 +244,16 @@ int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, Session
         return r < 0 ? r : 0;
 }
 
+void session_view_get_progress(sd_bus *bus, SessionView *v) {
+        double progress;
+
+        if (!streq(v->state, "sealing") || isempty(v->job) || streq(v->job, "/"))
+                return;
+        /* An error only says that it has ended meanwhile. */
+        if (sd_bus_get_property_trivial(bus, BUS_NAME, v->job, BUS_INTERFACE_JOB, "Progress", NULL, 'd', &progress) >= 0)
+                v->seal_progress = progress;
+}
+
 bool session_view_is_running(const SessionView *v) {
         static const char *const running[] = { "checking", "arming", "capturing", "draining", "restoring" };
 

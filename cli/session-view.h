@@ -29,6 +29,7 @@ typedef struct SessionView {
         uint64_t compressed_bytes, compressed_disk_bytes;       /* of raw_bytes, while space is short */
         uint64_t ring_fill_bytes;       /* in the fullest ring; buffer_size_bytes is one ring's */
         uint64_t event_rate;            /* events/s over the last second */
+        double seal_progress;           /* 0 to 1, where session_view_get_progress() was called */
         char *archive, *archive_path, *cpus_offline, *job, *keep, *source;
         char **warnings, **devices;
         SubmissionView submission;
@@ -48,6 +49,9 @@ int session_view_parse(sd_bus_message *reply, SessionView **ret);
 
 /* Both in one, waiting for the answer. The bus's error, if there is one, goes to error. */
 int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, SessionView **ret);
+
+/* How far the archive is that is being made, if one is: that is not the session's own property. */
+void session_view_get_progress(sd_bus *bus, SessionView *v);
 
 SessionView *session_view_free(SessionView *v);
 DEFINE_CLEANUP(SessionView *, session_view_free)

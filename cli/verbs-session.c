@@ -66,8 +66,10 @@ static int show_session(const Client *c, const char *id) {
                 r = session_view_to_json(v, &o);
                 if (r >= 0)
                         r = client_print_json(c, o);
-        } else
+        } else {
+                session_view_get_progress(c->bus, v);
                 r = session_page_print(v, SESSION_PAGE_ALL, stdout, &c->terminal);
+        }
         return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
 }
 
@@ -145,13 +147,14 @@ static void say_armed(const Client *c, const char *driver) {
         client_say(c, "The next boot is armed for a session of %s. Take that back: mmiotracectl disarm", driver);
 }
 
-static int print_idle(const Client *c, const ManagerView *m, const SessionView *last) {
+static int print_idle(const Client *c, const ManagerView *m, SessionView *last) {
         fputs("No session is running.\n", stdout);
         if (!last) {
                 fputs("Begin one: mmiotracectl start --driver NAME\n", stdout);
                 return 0;
         }
         fputs("The last one was:\n\n", stdout);
+        session_view_get_progress(c->bus, last);
         return session_page_print(last,
                         SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_ARCHIVE | SESSION_PAGE_NEXT,
                         stdout, &c->terminal);

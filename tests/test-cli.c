@@ -492,6 +492,36 @@ Test(session_page, protection_is_said) {
                         "  Protected: yes: it cannot be removed\n");
 }
 
+Test(session_page, progress_is_said) {
+        SessionView v = empty_view("sealing");
+
+        v.id = 7;
+        v.seal_progress = 0.429;
+        assert_page(&v, SESSION_PAGE_STATE | SESSION_PAGE_NEXT,
+                        "    Session: 7\n"
+                        "      State: sealing, 43% of the archive is made\n"
+                        "     Driver: none named\n"
+                        "       Next: mmiotracectl status 7 (see when it is sealed)\n");
+}
+
+Test(session_page, what_to_do_next) {
+        ReceiptView receipt = { .target = (char *) "lab" };
+        SessionView v = empty_view("failed");
+
+        v.id = 7;
+        assert_page(&v, SESSION_PAGE_NEXT,
+                        "       Next: mmiotracectl log 7 (see what happened)\n"
+                        "             mmiotracectl seal 7 (make an archive of what\n"
+                        "             there is)\n");
+        v.state = (char *) "sealed";
+        v.archive = (char *) "x.tar.xz";
+        assert_page(&v, SESSION_PAGE_NEXT,
+                        "       Next: mmiotracectl export 7\n"
+                        "             mmiotracectl submit 7\n");
+        v.receipts = (ReceiptList) { .receipts = &receipt, .n_receipts = 1 };
+        assert_page(&v, SESSION_PAGE_NEXT, "       Next: mmiotracectl export 7\n");
+}
+
 Test(session_page, end) {
         SessionView v = empty_view("capturing");
 

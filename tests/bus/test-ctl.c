@@ -114,6 +114,65 @@ Test(ctl, help) {
         assert_contains(wrong.err, "'list' has no option --follow.");
 }
 
+/* What was meant is said where it can be guessed. */
+Test(ctl, typing_errors) {
+        static const struct {
+                const char *const argv[4];
+                const char *said;
+        } table[] = {
+                { { "strat" }, "Unknown verb 'strat', did you mean 'start'?" },
+                { { "frobnicate" }, "Unknown verb 'frobnicate'.\nSee the verbs: mmiotracectl help" },
+                { { "start", "--drivr=e1000e" }, "Unknown option --drivr, did you mean --driver?" },
+                { { "list", "--frobnicate" }, "Unknown option --frobnicate.\nSee: mmiotracectl help" },
+                { { "list", "--quiet=yes" }, "The option --quiet takes no value." },
+                { { "start", "--driver" }, "The option --driver takes a value." },
+                { { "list", "-x" }, "Unknown option -x." },
+                { { "list", "-qx" }, "Unknown option -x." },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_ctl_ Ctl ctl = ctl_begin(&fixture, table[i].argv);
+
+                ctl_end(&ctl);
+                assert_ended(&ctl, 2);
+                cr_assert_str_eq(ctl.out, "");
+                assert_contains(ctl.err, table[i].said);
+        }
+}
+
+/* Colours only where there is somebody to see them, or where they were asked for. */
+Test(ctl, colours) {
+        Fixture *f = &fixture;
+        static const struct {
+                const char *systemd_colors, *no_color;
+                bool on_terminal, elsewhere;
+        } table[] = {
+                { NULL, NULL, true, false },
+                { NULL, "1", false, false },
+                { "0", NULL, false, false },
+                { "1", NULL, true, true },
+                { "1", "1", true, true },
+        };
+
+        daemon_start(f);
+        seal(f);
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                cr_assert_eq(table[i].systemd_colors ? setenv("SYSTEMD_COLORS", table[i].systemd_colors, 1) :
+                                                       unsetenv("SYSTEMD_COLORS"), 0);
+                cr_assert_eq(table[i].no_color ? setenv("NO_COLOR", table[i].no_color, 1) : unsetenv("NO_COLOR"), 0);
+                _cleanup_ctl_ Ctl terminal = CTL_BEGIN_ON_TERMINAL(f, "status", "1"), pipe = CTL(f, "status", "1");
+
+                ctl_end(&terminal);
+                cr_assert_eq(strstr(terminal.out, "\033[1;32msealed\033[0m") != NULL, table[i].on_terminal, "%zu: %s", i,
+                                terminal.out);
+                cr_assert_eq(strstr(pipe.out, "\033[1;32msealed\033[0m") != NULL, table[i].elsewhere, "%zu", i);
+                /* What they say the words say, too. */
+                assert_contains(terminal.out, "sealed");
+                assert_contains(pipe.out, "sealed");
+        }
+        daemon_stop(f);
+}
+
 Test(ctl, show) {
         Fixture *f = &fixture;
         _cleanup_ctl_ Ctl running = {}, page = {}, json = {}, unknown = {}, damaged = {};
