@@ -153,10 +153,13 @@ static void add_space(Page *p, const SessionView *v) {
 
 static void add_marks(Page *p, const SessionView *v, bool full) {
         size_t first = !full && v->n_marks > MARKS_SHOWN ? v->n_marks - MARKS_SHOWN : 0;
+        size_t count = MAX(v->n_marks, (size_t) v->mark_count);
         const char *key = "Marks";
 
-        if (first > 0) {
-                page_add(p, key, STYLE_NONE, "%zu, the last %d of them:", v->n_marks, MARKS_SHOWN);
+        if (v->n_marks == 0 && count > 0)
+                page_add(p, key, STYLE_NONE, "%zu, which only the owner and root see here", count);
+        else if (first > 0 || count > v->n_marks) {
+                page_add(p, key, STYLE_NONE, "%zu, the last %zu of them:", count, v->n_marks - first);
                 key = NULL;
         }
         for (size_t i = first; i < v->n_marks; i++) {

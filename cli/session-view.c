@@ -58,6 +58,7 @@ static const struct {
         { "CPU", "u", offsetof(SessionView, cpu), "cpu" },
         { "CPUsOffline", "s", offsetof(SessionView, cpus_offline), "cpus_offline" },
         { "Marks", "a(tts)", offsetof(SessionView, marks), "marks" },
+        { "MarkCount", "u", offsetof(SessionView, mark_count), "mark_count" },
         { "Warnings", "as", offsetof(SessionView, warnings), "warnings" },
         { "Archive", "s", offsetof(SessionView, archive), "archive" },
         { "ArchivePath", "s", offsetof(SessionView, archive_path), "archive_path" },
@@ -73,6 +74,14 @@ static void *member(const SessionView *v, size_t i) {
         return (char *) v + properties[i].offset;
 }
 
+static void forget_marks(SessionView *v) {
+        for (size_t i = 0; i < v->n_marks; i++)
+                free(v->marks[i].text);
+        free(v->marks);
+        v->marks = NULL;
+        v->n_marks = 0;
+}
+
 SessionView *session_view_free(SessionView *v) {
         if (!v)
                 return NULL;
@@ -81,9 +90,7 @@ SessionView *session_view_free(SessionView *v) {
                         free(*(char **) member(v, i));
                 else if (streq(properties[i].type, "as"))
                         strv_free(*(char ***) member(v, i));
-        for (size_t i = 0; i < v->n_marks; i++)
-                free(v->marks[i].text);
-        free(v->marks);
+        forget_marks(v);
         submission_view_done(&v->submission);
         receipt_list_done(&v->receipts);
         free(v);
@@ -240,6 +247,19 @@ int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, Session
         if (r >= 0)
                 r = session_view_parse(reply, ret);
         sd_bus_message_unref(m);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 0;
+}
+
+int session_view_get_marks(sd_bus *bus, const char *path, sd_bus_error *error, SessionView *v) {
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_call_method(bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "ListMarks", error, &reply, "a{sv}", 0);
+        if (r < 0)
+                return r;
+        forget_marks(v);
+        r = read_marks(reply, v);
         sd_bus_message_unref(reply);
         return r < 0 ? r : 0;
 }

@@ -36,7 +36,8 @@ typedef struct SessionView {
         ReceiptList receipts;
         char *submit_error;             /* why the last submission failed */
         SessionMark *marks;
-        size_t n_marks;
+        size_t n_marks;                 /* of which the daemon tells only the last, and those only to some */
+        uint32_t mark_count;            /* how many there are */
 } SessionView;
 
 /* A method call that asks for all properties of the session at that path; its reply is for
@@ -52,6 +53,9 @@ int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, Session
 
 /* How far the archive is that is being made, if one is: that is not the session's own property. */
 void session_view_get_progress(sd_bus *bus, SessionView *v);
+
+/* All marks instead of the last; the bus's error goes to error. */
+int session_view_get_marks(sd_bus *bus, const char *path, sd_bus_error *error, SessionView *v);
 
 SessionView *session_view_free(SessionView *v);
 DEFINE_CLEANUP(SessionView *, session_view_free)

@@ -66,6 +66,11 @@ int verb_show(Client *c, int argc, char *argv[]) {
         r = session_view_get(c->bus, path, &error, &v);
         if (r < 0)
                 return client_fail_session(c, argv[1], r, &error);
+        if (v->mark_count > v->n_marks) {
+                r = session_view_get_marks(c->bus, path, &error, v);
+                if (r < 0)
+                        client_complain(NULL, "Not all marks are shown: %s", error.message ?: strerrordesc_np(-r) ?: "unknown error");
+        }
         has_archive = get_archive(c, path, v, &archive) > 0;
         pager_open(c);
         if (c->json != JSON_OFF)

@@ -5,6 +5,9 @@
 #include "session-bus.h"
 #include "submission-bus.h"
 
+/* In the property, which every look at a session reads. There can be ten thousand, of half a kilobyte each. */
+#define MARKS_SHOWN 64
+
 int session_bus_path(const Session *s, char **ret) {
         return bus_path_new(BUS_PATH_SESSION, s->id, ret);
 }
@@ -285,15 +288,63 @@ static int property_strings(sd_bus *connection, const char *path, const char *in
         return sd_bus_message_append_strv(reply, streq(property, "Devices") ? s->devices : s->warnings);
 }
 
-static int property_marks(sd_bus *connection, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        const Session *s = userdata;
+/* What its owner has written is for the owner and root: others have to ask for the permission to read, which only a method
+ * can. What goes to everybody, as a signal does, comes from other calls than these, or from none. */
+static bool caller_may_see(sd_bus *connection, const Session *s) {
+        sd_bus_message *m = sd_bus_get_current_message(connection);
+        const char *interface = m ? sd_bus_message_get_interface(m) : NULL;
+        uid_t uid;
+
+        if (!streq_ptr(interface, "org.freedesktop.DBus.Properties") && !streq_ptr(interface, "org.freedesktop.DBus.ObjectManager"))
+                return false;
+        return auth_caller_uid(m, &uid) >= 0 && (uid == 0 || uid == getuid() || uid == s->owner_uid);
+}
+
+static int append_marks(sd_bus_message *reply, const Session *s, size_t first) {
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "(tts)");
-        for (size_t i = 0; i < s->n_marks && r >= 0; i++)
+        for (size_t i = first; i < s->n_marks && r >= 0; i++)
                 r = sd_bus_message_append(reply, "(tts)", s->marks[i].realtime_usec, s->marks[i].monotonic_usec, s->marks[i].text);
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int property_marks(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+        size_t n = caller_may_see(connection, s) ? MIN(s->n_marks, (size_t) MARKS_SHOWN) : 0;
+
+        return append_marks(reply, s, s->n_marks - n);
+}
+
+static int property_mark_count(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "u", (uint32_t) ((const Session *) userdata)->n_marks);
+}
+
+static int property_description(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", caller_may_see(connection, s) ? strempty(s->options.description) : "");
+}
+
+static int method_list_marks(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_error_ Error error = {};
+        const Session *s = userdata;
+        int r;
+
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check_owner(bus_auth(session_bus(userdata)), m, AUTH_READ, s->owner_uid, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = append_marks(reply, s, 0);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static int property_archive_path(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -337,7 +388,7 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Devices", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Description", "s", NULL, offsetof(Session, options.description), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Description", "s", property_description, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Owner", "u", NULL, offsetof(Session, owner_uid), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Session, start_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StartTimestampMonotonic", "t", NULL, offsetof(Session, start_monotonic_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -366,6 +417,7 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), 0),
         SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), 0),
         SD_BUS_PROPERTY("Marks", "a(tts)", property_marks, 0, 0),
+        SD_BUS_PROPERTY("MarkCount", "u", property_mark_count, 0, 0),
         SD_BUS_PROPERTY("Archive", "s", NULL, offsetof(Session, archive), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ArchivePath", "s", property_archive_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ExportTimestamp", "t", NULL, offsetof(Session, export_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -378,6 +430,8 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,
+                        SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListMarks", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a(tts)", marks), method_list_marks,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenArchive", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", name, "h", archive),
                         method_open_archive, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-FLAGS = {"const": "const", "false": "no signal", None: "emits change"}
+FLAGS = {"const": "const", "false": "no signal", "invalidates": "emits invalidation", None: "emits change"}
 STANDARD_ERRORS = {"InvalidArgs", "AccessDenied", "InteractiveAuthorizationRequired", "LimitsExceeded"}
 
 

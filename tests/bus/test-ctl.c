@@ -439,3 +439,31 @@ Test(ctl, no_block) {
         assert_ended(&both, 2);
         daemon_stop(f);
 }
+
+/* What every look at a session brings is bounded; who wants all marks asks for them. */
+Test(ctl, many_marks) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl status = {}, show = {}, json = {};
+        _cleanup_free_ char *all = NULL;
+
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        for (unsigned i = 0; i < 70; i++) {
+                char text[16];
+
+                (void) snprintf(text, sizeof text, "mark %u.", i);
+                expect_ok(session_call(f, SESSION, "Mark", "sa{sv}", text, 0));
+        }
+        cr_assert_eq(get_number(f, SESSION, BUS_INTERFACE_SESSION, "MarkCount"), 70);
+        all = get_all(f, SESSION, BUS_INTERFACE_SESSION);
+        cr_assert(!strstr(all, "mark 5.") && strstr(all, "mark 6.") && strstr(all, "mark 69."), "%s", all);
+        status = CTL(f, "status");
+        assert_contains(status.out, "Marks: 70, the last 5 of them:\n");
+        show = CTL(f, "show", "1");
+        assert_contains(show.out, " mark 0.\n");
+        assert_contains(show.out, " mark 69.\n");
+        json = CTL(f, "show", "1", "--json=short");
+        assert_contains(json.out, "\"mark_count\":70");
+        assert_contains(json.out, "\"mark 0.\"");
+        daemon_stop(f);
+}
