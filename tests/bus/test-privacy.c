@@ -7,6 +7,7 @@
 
 #include "config-bytes.h"
 #include "fixture.h"
+#include "tool.h"
 
 #define SESSION BUS_PATH_SESSION "/_1"
 #define NIC "0000:00:02.0"
@@ -42,6 +43,11 @@ static void make_machine(Fixture *f) {
                                       USER ":x:1000:1000::/home/" USER ":/bin/bash\n");
 }
 
+/* And this is the archive with the most in it that is made on a machine of files. */
+static void assert_valid(Fixture *f) {
+        free(tool_output(VALIDATE_METADATA " %s/unpacked/metadata.json", f->machine.tree.root));
+}
+
 static void capture(Fixture *f, bool no_redact) {
         daemon_start(f);
         free(expect_path(no_redact ? session_start(f, 2, "driver", "s", "e1000e", "no-redact", "b", 1)
@@ -50,6 +56,7 @@ static void capture(Fixture *f, bool no_redact) {
         session_stop(f);
         wait_for_session(f, SESSION, "sealed");
         free(fixture_unpack(f, SESSION));
+        assert_valid(f);
 }
 
 static const char *needle;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "fixture.h"
+#include "tool.h"
 
 static Fixture fixture;
 
@@ -110,6 +111,7 @@ Test(session, whole) {
         list = fixture_unpack(f, session);
         cr_assert_str_eq(list, "description.txt\nmetadata.json\nuname.txt\nlspci.txt\nlspci-xxxx.txt\ndisplays.txt\nmodules.txt\nkernel.log\nmmiotrace.log\n");
         assert_unpacked_log(f);
+        free(tool_output(VALIDATE_METADATA " %s/unpacked/metadata.json", f->machine.tree.root));
 
         assert_error(manager_call(f, "Stop", "a{sv}", 0), "NotRunning");
         assert_error(session_call(f, session, "Stop", "a{sv}", 0), "NotRunning");
