@@ -142,6 +142,11 @@ int recover_run(Context *context, bool if_stopped) {
                 return 0;
         if (r < 0)
                 return fail(r, "Cannot lock the runtime directory", NULL);
+        /* systemd counts each automatic restart as an end for which it starts the recover unit, and that may come to run
+         * when the next daemon has died as well, and one more is on its way: the session is that one's. With the lock, so
+         * that none comes in between. */
+        if (!if_stopped && unit_bus_is_alive("mmiotraced.service") > 0)
+                return 0;
         r = undo_boot_id(context->proc_root, &boot_id);
         if (r < 0)
                 return fail(r, "Cannot read the boot's id", NULL);

@@ -242,3 +242,42 @@ int unit_bus_ask_job(sd_bus *connection, void (*found)(const char *job_type, voi
         (void) TAKE_PTR(q);
         return 0;
 }
+
+static int has_start_job(sd_bus *connection, const char *path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *type = NULL;
+        const char *job;
+        uint32_t id;
+        int r;
+
+        r = sd_bus_get_property(connection, SYSTEMD, path, SYSTEMD ".Unit", "Job", NULL, &reply, "(uo)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(uo)", &id, &job);
+        if (r < 0 || id == 0)
+                return r < 0 ? r : 0;
+        /* It may have ended in between, and then the unit is what it has made of it. */
+        if (sd_bus_get_property_string(connection, SYSTEMD, job, SYSTEMD ".Job", "JobType", NULL, &type) < 0)
+                return 1;
+        return !streq(type, "stop");
+}
+
+int unit_bus_is_alive(const char *unit) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *connection = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *state = NULL;
+        const char *path;
+        int r;
+
+        r = unit_bus_connect(&connection);
+        if (r >= 0)
+                r = sd_bus_call_method(connection, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit", NULL, &reply, "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        /* The job first: one that ends between the two questions leaves the unit in the state that it has led to. */
+        if (r >= 0)
+                r = has_start_job(connection, path);
+        if (r != 0)
+                return r;
+        r = sd_bus_get_property_string(connection, SYSTEMD, path, SYSTEMD ".Unit", "ActiveState", NULL, &state);
+        return r < 0 ? r : !streq(state, "inactive") && !streq(state, "failed");
+}

@@ -19,3 +19,7 @@ int unit_bus_load_early(const char *module, Error *error);
  * "restart", …), or with "" if there is none or that cannot be found out. Of the service itself, stop and restart come
  * as the same signal. The connection is the system bus or PID 1's own socket. */
 int unit_bus_ask_job(sd_bus *connection, void (*found)(const char *job_type, void *userdata), void *userdata);
+
+/* Whether the unit is there, or on its way without anybody doing anything: active, being started or stopped, waiting for
+ * its automatic restart, or with a job to start it. 0 if not. */
+int unit_bus_is_alive(const char *unit);

@@ -148,6 +148,19 @@ systemctl stop mmiotraced
 restored between
 sealed between interrupted
 
+# Its turn comes late, when one more daemon has died and the next is to come: the session is that one's.
+override '[Service]' RestartSec=1min
+start too-late
+kill_daemon
+wait_for 60 unit_is activating || not_ok too-late-crash "$(unit_state)"
+systemctl start mmiotraced-recover || not_ok too-late-recover "it fails"
+[ -e /run/mmiotraced/undo ] || not_ok too-late-undo "it has ended the session of the daemon that is to come"
+systemctl start mmiotraced
+daemon_captures || not_ok too-late-state "$(daemon_state)"
+mmiotracectl -q stop --wait || not_ok too-late-stop "status $?"
+restored too-late
+sealed too-late success
+
 # CPUs that the tracer does not bring back, as when the kernel could not do it at that moment.
 override '[Service]' RestartSec=1min
 start cpu-stays
