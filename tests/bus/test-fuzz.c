@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Calls of every method of every object, with arguments that nobody in his right mind would send: what there is to call is
+ * what the daemon says of itself. It may neither die nor hang nor grow, what it refuses changes nothing, and an error is
+ * one that the manual page lists for the method.
+ *
+ * FUZZ_SEED repeats a run, FUZZ_CALLS makes it longer. */
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "fixture.h"
+
+#define NOBODY 65534
+#define CALLS 10000
+/* Of a daemon that answers at once, whatever the machine does meanwhile. */
+#define ANSWER_USEC (60 * USEC_PER_SEC)
+#define GROWTH_MAX_BYTES (512 * KIB)
+#define TARGETS_MAX 256
+/* Which keeps what was freed, to find who uses it all the same. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+/* Variants in variants: as deep as dbus-daemon lets through (64 containers in all), and on. */
+#define DEPTH_MAX 70
+
+static Fixture fixture;
+
+static void setup(void) {
+        fixture_make(&fixture);
+}
+
+static void teardown(void) {
+        fixture_done(&fixture);
+}
+
+TestSuite(fuzz, .init = setup, .fini = teardown, .timeout = 300);
+
+/* A method, or a property that is written. */
+typedef struct Target {
+        char path[128], interface[64], member[64], types[64];
+        bool is_property;
+} Target;
+
+typedef struct Fuzz {
+        const char *address;
+        sd_bus *bus;
+        uint64_t state;         /* of xorshift64 */
+        Target targets[TARGETS_MAX];
+        size_t n_targets;
+        char *page;             /* the manual */
+        char *huge;
+} Fuzz;
+
+static uint64_t draw(Fuzz *z, uint64_t n) {
+        z->state ^= z->state << 13;
+        z->state ^= z->state >> 7;
+        z->state ^= z->state << 17;
+        return z->state % n;
+}
+
+_noreturn_ _printf_(1, 2) static void die(const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        vfprintf(stderr, format, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+        _exit(EXIT_FAILURE);
+}
+
+static const char *draw_string(Fuzz *z) {
+        static const char *const strings[] = {
+                "", "x", "e1000e", "../../../../etc/passwd", "/", "%s%n%x", "a\nR 4 1.0 1 0x1 0xdeadbeef 0 0", "\033[2J", "\t", "\x7f",
+                "-", "newest", "oldest", "18446744073709551616", "ä€𝄞", "a b", ".", "..", "a\\x2d", "default", "https://",
+                "org.freedesktop.MmioTrace1.Manager", "State", "file:///etc/shadow", ":1.0",
+        };
+
+        switch (draw(z, 300)) {
+        case 0:
+                return z->huge;                                         /* 1 MiB */
+        case 1:
+                return z->huge + MIB - 16384 - draw(z, 3);              /* about the longest description */
+        case 2:
+                return z->huge + MIB - 512 - draw(z, 3);                /* and the longest mark */
+        default:
+                return strings[draw(z, ELEMENTS(strings))];
+        }
+}
+
+static const char *draw_option(Fuzz *z) {
+        static const char *const keys[] = {
+                "driver", "description", "load", "rebind", "force", "stacks", "keep-raw", "buffer-size", "expect-events", "stop-after",
+                "stop-after-bytes", "stop-after-events", "stop-on-mark", "keep", "bound", "time", "target", "url",
+        };
+
+        return draw(z, 4) == 0 ? draw_string(z) : keys[draw(z, ELEMENTS(keys))];
+}
+
+static const char *draw_path(Fuzz *z) {
+        static const char *const paths[] = {
+                "/", BUS_PATH, BUS_PATH_SESSION, BUS_PATH_SESSION "/_1", BUS_PATH_SESSION "/_2", BUS_PATH_SESSION "/_4294967295",
+                BUS_PATH_SESSION "/_4294967296", BUS_PATH_SESSION "/_01", BUS_PATH_SESSION "/_", BUS_PATH_JOB "/_1",
+                BUS_PATH_JOB "/_2", BUS_PATH_SESSION "/_1/_1", "/org/freedesktop/LogControl1",
+        };
+
+        return paths[draw(z, ELEMENTS(paths))];
+}
+
+static uint64_t draw_number(Fuzz *z) {
+        static const uint64_t numbers[] = {
+                0, 1, 2, 64, 65535, UINT32_MAX, UINT64_C(1) << 32, INT64_MAX, (uint64_t) INT64_MAX + 1, UINT64_MAX - 1, UINT64_MAX,
+        };
+
+        return draw(z, 3) == 0 ? z->state : numbers[draw(z, ELEMENTS(numbers))];
+}
+
+/* A descriptor of one kind or another; the message has its own copy of it. */
+static int append_fd(Fuzz *z, sd_bus_message *m) {
+        _cleanup_close_ int fd = -EBADF;
+        int fds[2];
+
+        switch (draw(z, 3)) {
+        case 0:
+                fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+                break;
+        case 1:
+                fd = open("/", O_PATH | O_CLOEXEC);
+                break;
+        default:
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                        return -errno;
+                safe_close(fds[1]);
+                fd = fds[0];
+        }
+        return sd_bus_message_append_basic(m, 'h', &fd);
+}
+
+static int append_basic(Fuzz *z, sd_bus_message *m, char type) {
+        uint64_t number = draw_number(z);
+        double real = draw(z, 2) ? 0.5 : -1e308 * 10;
+        int flag = (int) draw(z, 2);
+        const char *text;
+
+        switch (type) {
+        case 's':
+                text = draw_string(z);
+                return sd_bus_message_append_basic(m, 's', text);
+        case 'o':
+                text = draw_path(z);
+                return sd_bus_message_append_basic(m, 'o', text);
+        case 'g':
+                return sd_bus_message_append_basic(m, 'g', draw(z, 2) ? "a{sv}" : "");
+        case 'h':
+                return append_fd(z, m);
+        case 'b':
+                return sd_bus_message_append_basic(m, 'b', &flag);
+        case 'd':
+                return sd_bus_message_append_basic(m, 'd', &real);
+        default:
+                return sd_bus_message_append_basic(m, type, &number);
+        }
+}
+
+static int append(Fuzz *z, sd_bus_message *m, const char *types, unsigned depth);
+
+/* Where the one complete type at the beginning ends. */
+static const char *skip_type(const char *types) {
+        unsigned depth = 0;
+
+        while (*types == 'a')
+                types++;
+        do {
+                depth += *types == '(' || *types == '{';
+                depth -= *types == ')' || *types == '}';
+                types++;
+        } while (depth > 0 && *types);
+        return types;
+}
+
+static int append_variant(Fuzz *z, sd_bus_message *m, unsigned depth) {
+        static const char *const contents[] = { "s", "b", "t", "u", "o", "h", "d", "as", "a{sv}", "(ss)", "aas", "ay", "g" };
+        const char *types = depth < DEPTH_MAX && draw(z, 6) == 0 ? "v" : contents[draw(z, ELEMENTS(contents))];
+        int r;
+
+        /* Once it goes down, it goes nearly all the way, or further. */
+        if (depth > 3 && depth < DEPTH_MAX && draw(z, 30) > 0)
+                types = "v";
+        r = sd_bus_message_open_container(m, 'v', types);
+        if (r >= 0)
+                r = append(z, m, types, depth + 1);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_array(Fuzz *z, sd_bus_message *m, const char *types, unsigned depth) {
+        size_t n = draw(z, 4) == 0 ? 0 : draw(z, 100) == 0 ? 100 : 1 + draw(z, 2);
+        const char *end = skip_type(types);
+        char content[64] = {};
+        int r;
+
+        memcpy(content, types, (size_t) (end - types));
+        r = sd_bus_message_open_container(m, 'a', content);
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = append(z, m, content, depth + 1);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Arguments of these types, with values that may be anything. */
+static int append(Fuzz *z, sd_bus_message *m, const char *types, unsigned depth) {
+        int r = 0;
+
+        while (*types && r >= 0) {
+                const char *end = skip_type(types);
+                char content[64] = {};
+
+                if (*types == 'a')
+                        r = append_array(z, m, types + 1, depth);
+                else if (*types == 'v')
+                        r = append_variant(z, m, depth + 1);
+                else if (*types == '(' || *types == '{') {
+                        memcpy(content, types + 1, (size_t) (end - types - 2));
+                        r = sd_bus_message_open_container(m, *types == '(' ? 'r' : 'e', content);
+                        if (r >= 0 && *types == '{' && content[0] == 's') {
+                                r = sd_bus_message_append_basic(m, 's', draw_option(z));
+                                memmove(content, content + 1, strlen(content));
+                        }
+                        if (r >= 0)
+                                r = append(z, m, content, depth + 1);
+                        if (r >= 0)
+                                r = sd_bus_message_close_container(m);
+                } else
+                        r = append_basic(z, m, *types);
+                types = end;
+        }
+        return r;
+}
+
+static bool read_attribute(const char *line, const char *name, char *ret, size_t size) {
+        char pattern[32];
+        const char *p;
+
+        (void) snprintf(pattern, sizeof pattern, " %s=\"", name);
+        p = strstr(line, pattern);
+        if (!p)
+                return false;
+        p += strlen(pattern);
+        (void) snprintf(ret, size, "%.*s", (int) strcspn(p, "\""), p);
+        return true;
+}
+
+static Target *add_target(Fuzz *z, const char *path, const char *interface, bool is_property) {
+        Target *t = z->targets + z->n_targets++;
+
+        if (z->n_targets > TARGETS_MAX)
+                die("There is more on the bus than the test has room for.");
+        *t = (Target) { .is_property = is_property };
+        (void) snprintf(t->path, sizeof t->path, "%s", path);
+        (void) snprintf(t->interface, sizeof t->interface, "%s", interface);
+        return t;
+}
+
+/* What can be called at a path, and below it: sd-bus prints one element a line. */
+static void look(Fuzz *z, const char *path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char interface[64] = "", node[64], type[32], direction[8], *line, *state = NULL;
+        _cleanup_free_ char *copy = NULL;
+        Target *t = NULL;
+        const char *xml;
+
+        if (sd_bus_call_method(z->bus, BUS_NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply, NULL) < 0 ||
+            sd_bus_message_read(reply, "s", &xml) < 0)
+                die("%s cannot be looked at.", path);
+        copy = strdup(xml);
+        for (line = strtok_r(copy, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+                if (strstr(line, "<interface "))
+                        (void) read_attribute(line, "name", interface, sizeof interface);
+                else if (strstr(line, "<method ")) {
+                        t = add_target(z, path, interface, false);
+                        (void) read_attribute(line, "name", t->member, sizeof t->member);
+                } else if (strstr(line, "<property ")) {
+                        t = add_target(z, path, interface, true);
+                        (void) read_attribute(line, "name", t->member, sizeof t->member);
+                        (void) read_attribute(line, "type", t->types, sizeof t->types);
+                } else if (strstr(line, "<signal "))
+                        t = NULL;
+                else if (t && strstr(line, "<arg ") && read_attribute(line, "direction", direction, sizeof direction) &&
+                         streq(direction, "in") && read_attribute(line, "type", type, sizeof type) &&
+                         strlen(t->types) + strlen(type) < sizeof t->types)
+                        (void) strcat(t->types, type);
+                else if (strstr(line, "<node ") && read_attribute(line, "name", node, sizeof node)) {
+                        _cleanup_free_ char *below = NULL;
+
+                        if (asprintf(&below, "%s/%s", streq(path, "/") ? "" : path, node) < 0)
+                                die("no memory");
+                        look(z, below);
+                }
+        }
+}
+
+/* Wrong types now and then: other ones, too few, too many. */
+static const char *draw_types(Fuzz *z, const char *types, char *buf, size_t size) {
+        static const char *const others[] = { "", "s", "v", "a{sv}", "a{ss}", "sa{sv}", "h", "aaaaaaaas", "(((s)))", "ay", "ao", "a{sv}s" };
+
+        switch (draw(z, 8)) {
+        case 0:
+                return others[draw(z, ELEMENTS(others))];
+        case 1:
+                (void) snprintf(buf, size, "%s%s", types, others[draw(z, ELEMENTS(others))]);
+                return buf;
+        default:
+                return types;
+        }
+}
+
+/* Is it an error that the page has for that method, or for all of them? */
+static bool error_is_known(const Fuzz *z, const Target *t, const char *name) {
+        static const char *const common[] = {
+                SD_BUS_ERROR_INVALID_ARGS, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                SD_BUS_ERROR_LIMITS_EXCEEDED, SD_BUS_ERROR_UNKNOWN_OBJECT, BUS_ERROR_PREFIX "Failed",
+        };
+        const char *section, *method, *end, *found, *short_name = startswith(name, BUS_ERROR_PREFIX);
+        char text[128];
+
+        if (t->is_property || startswith(t->interface, "org.freedesktop.DBus"))
+                return startswith(name, "org.freedesktop.DBus.Error.");
+        for (size_t i = 0; i < ELEMENTS(common); i++)
+                if (streq(name, common[i]))
+                        return true;
+        if (!short_name)
+                return false;
+        (void) snprintf(text, sizeof text, "\n# INTERFACE %s\n", t->interface);
+        section = strstr(z->page, text);
+        (void) snprintf(text, sizeof text, "\n*%s*(", t->member);
+        method = section ? strstr(section, text) : NULL;
+        method = method ? strstr(method, "\tErrors:") : NULL;
+        end = method ? strstr(method, "\n\n") : NULL;
+        (void) snprintf(text, sizeof text, "_%s_", short_name);
+        found = end ? strstr(method, text) : NULL;
+        return found && found < end;
+}
+
+static void connect_again(Fuzz *z) {
+        sd_bus_close_unref(z->bus);
+        z->bus = NULL;
+        if (sd_bus_new(&z->bus) < 0 || sd_bus_set_address(z->bus, z->address) < 0 || sd_bus_set_bus_client(z->bus, true) < 0 ||
+            sd_bus_negotiate_fds(z->bus, true) < 0 || sd_bus_start(z->bus) < 0)
+                die("Cannot connect to the bus.");
+}
+
+/* The bus itself throws out who sends too much, or too many descriptors: that says nothing of the daemon. */
+static void survive_the_bus(Fuzz *z, const Target *t) {
+        connect_again(z);
+        if (sd_bus_call_method(z->bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0)
+                die("%s.%s: the daemon has died", t->interface, t->member);
+}
+
+/* Sends one call, and returns whether it was done. */
+static bool strike(Fuzz *z) {
+        const Target *t = z->targets + draw(z, z->n_targets);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        char types[128];
+        bool done;
+        int r;
+
+        if (t->is_property) {
+                r = sd_bus_message_new_method_call(z->bus, &m, BUS_NAME, t->path, "org.freedesktop.DBus.Properties", "Set");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "ss", t->interface, t->member);
+                if (r >= 0)
+                        r = append_variant(z, m, 0);
+        } else {
+                r = sd_bus_message_new_method_call(z->bus, &m, BUS_NAME, draw(z, 30) ? t->path : draw_path(z), t->interface, t->member);
+                if (r >= 0)
+                        r = append(z, m, draw_types(z, t->types, types, sizeof types), 0);
+        }
+        /* What this library itself does not send, nobody can be hurt by. */
+        if (r < 0)
+                return false;
+        r = sd_bus_call(z->bus, m, ANSWER_USEC, &e, NULL);
+        if (r == -ENOTCONN || r == -ECONNRESET || (r < 0 && sd_bus_error_has_name(&e, SD_BUS_ERROR_DISCONNECTED))) {
+                sd_bus_error_free(&e);
+                survive_the_bus(z, t);
+                return false;
+        }
+        if (r < 0 && !sd_bus_error_is_set(&e))
+                die("%s.%s: %s", t->interface, t->member, strerrordesc_np(-r));
+        if (r < 0 && (streq(e.name, SD_BUS_ERROR_NO_REPLY) || streq(e.name, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+                      streq(e.name, SD_BUS_ERROR_TIMEOUT)))
+                die("%s.%s: the daemon has died or hangs: %s", t->interface, t->member, e.name);
+        if (r < 0 && !streq(e.name, SD_BUS_ERROR_UNKNOWN_METHOD) && !streq(e.name, SD_BUS_ERROR_UNKNOWN_INTERFACE) &&
+            !error_is_known(z, t, e.name))
+                die("%s.%s: the manual page does not list %s (%s)", t->interface, t->member, e.name, e.message);
+        if (r < 0 && isempty(e.message))
+                die("%s.%s: %s without a sentence", t->interface, t->member, e.name);
+        done = r >= 0;
+        sd_bus_error_free(&e);
+        return done;
+}
+
+/* All properties but those that are numbers, which may be counters. */
+static char *snapshot(Fuzz *z) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char *dump = NULL, *text = NULL, *line, *state = NULL;
+        size_t dump_bytes, bytes;
+        FILE *out;
+
+        out = open_memstream(&dump, &dump_bytes);
+        if (!out || sd_bus_call_method(z->bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
+                                    &reply, NULL) < 0 ||
+            sd_bus_message_dump(reply, out, 0) < 0)
+                die("The state cannot be read.");
+        (void) fclose(out);
+        out = open_memstream(&text, &bytes);
+        for (line = strtok_r(dump, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+                /* The head of the message has serial numbers. */
+                if (!strstr(line, "UINT64") && !strstr(line, "DOUBLE") && !strstr(line, "Type="))
+                        fprintf(out, "%s\n", line);
+        (void) fclose(out);
+        free(dump);
+        /* Without what sd-bus shows of the message's own header. */
+        line = strstr(text, "MESSAGE \"");
+        if (!line)
+                die("The state reads strangely: %.200s", text);
+        memmove(text, line, strlen(line) + 1);
+        return text;
+}
+
+static uint64_t rss_bytes(pid_t pid) {
+        _cleanup_free_ char *line = NULL;
+        unsigned long pages = 0;
+        char path[64];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/statm", pid);
+        if (read_line_at(AT_FDCWD, path, &line) < 0 || sscanf(line, "%*u %lu", &pages) != 1)
+                die("The daemon is gone.");
+        return pages * (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+static size_t count_fds(pid_t pid) {
+        _cleanup_closedir_ DIR *d = NULL;
+        char path[64];
+        size_t n = 0;
+
+        (void) snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        d = opendir(path);
+        while (d && readdir(d))
+                n++;
+        return n;
+}
+
+static uint64_t environment_number(const char *name, uint64_t otherwise) {
+        const char *text = getenv(name);
+        uint64_t n;
+
+        return text && parse_u64(text, &n) >= 0 && n > 0 ? n : otherwise;
+}
+
+static uint64_t seed(void) {
+        uint64_t n;
+
+        cr_assert_eq(getrandom(&n, sizeof n, 0), (ssize_t) sizeof n);
+        n = environment_number("FUZZ_SEED", n | 1);
+        fprintf(stderr, "FUZZ_SEED=%llu\n", (unsigned long long) n);
+        return n;
+}
+
+static void fuzz_open(Fuzz *z, const char *address, uid_t uid, uint64_t start) {
+        FILE *f = fopen(MANUAL_PAGE, "re");
+        size_t size = 0;
+
+        z->state = start;
+        if (!f || getdelim(&z->page, &size, 0, f) < 0)
+                die("Cannot read " MANUAL_PAGE ": %m");
+        (void) fclose(f);
+        z->huge = malloc(MIB + 1);
+        memset(z->huge, 'x', MIB);
+        z->huge[MIB] = 0;
+        if (uid != geteuid() && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+                die("Cannot call as %u.", uid);
+        z->address = address;
+        connect_again(z);
+        look(z, "/");
+        if (z->n_targets < 50)
+                die("There are only %zu things to call.", z->n_targets);
+}
+
+/* Whatever is refused, nothing of it has an effect. Of all this, nobody may do more than read. */
+_noreturn_ static void fuzz_as_nobody(const char *address, uint64_t start, uint64_t n_calls) {
+        _cleanup_free_ char *before = NULL;
+        Fuzz z = {};
+
+        fuzz_open(&z, address, NOBODY, start);
+        before = snapshot(&z);
+        for (uint64_t i = 0; i < n_calls; i++) {
+                _cleanup_free_ char *now = NULL;
+
+                (void) strike(&z);
+                if (i % 200 != 199)
+                        continue;
+                now = snapshot(&z);
+                if (!streq(now, before))
+                        die("Something has changed within the calls %llu to %llu:\n%s\nwas:\n%s", (unsigned long long) i - 199,
+                                        (unsigned long long) i, now, before);
+        }
+        _exit(EXIT_SUCCESS);
+}
+
+/* All of it counts now; each call gets an answer, and in the end the daemon is still there. */
+_noreturn_ static void fuzz_as_root(const char *address, uint64_t start, uint64_t n_calls) {
+        uint64_t n_done = 0;
+        Fuzz z = {};
+
+        fuzz_open(&z, address, geteuid(), start);
+        for (uint64_t i = 0; i < n_calls; i++)
+                n_done += strike(&z);
+        free(snapshot(&z));
+        fprintf(stderr, "%llu calls, %llu of them were done\n", (unsigned long long) n_calls, (unsigned long long) n_done);
+        _exit(EXIT_SUCCESS);
+}
+
+static int on_end(sd_event_source *source, const siginfo_t *si, void *userdata) {
+        *(int *) userdata = si->si_code == CLD_EXITED ? si->si_status : 255;
+        return 0;
+}
+
+static void run(Fixture *f, void (*body)(const char *address, uint64_t start, uint64_t n_calls), uint64_t start, uint64_t n_calls) {
+        sd_event_source *source = NULL;
+        sigset_t mask;
+        int status = -1;
+        pid_t pid;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        cr_assert_eq(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                body(f->address, start, n_calls);
+        }
+        cr_assert_geq(sd_event_add_child(f->event, &source, pid, WEXITED, on_end, &status), 0);
+        while (status < 0)
+                cr_assert_geq(sd_event_run(f->event, UINT64_MAX), 0);
+        sd_event_source_unref(source);
+        cr_assert_eq(status, 0);
+}
+
+/* One that is being sealed, so that there is a job, and one that captures. */
+static void begin(Fixture *f) {
+        _cleanup_free_ char *program = below(f->machine.tree.root, "seal");
+
+        fake_file(&f->machine.tree, "seal",
+                        "#!/bin/sh\ncase $(pwd) in */1) exec tail -f /dev/null ;; *) exec " SEAL_PROGRAM " \"$@\" ;; esac\n");
+        cr_assert_eq(chmod(program, 0755), 0);
+        f->seal_program = program;
+        daemon_start(f);
+        f->seal_program = NULL;
+        free(expect_path(session_start(f, 0)));
+        session_stop(f);
+        wait_for_session(f, BUS_PATH_SESSION "/_1", "sealing");
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+}
+
+Test(fuzz, refused) {
+        Fixture *f = &fixture;
+        uint64_t start = seed(), n_calls = environment_number("FUZZ_CALLS", CALLS), before_bytes;
+        size_t n_fds;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        /* Else the C library keeps more of the heap after each large message, and a leak would not show for that. */
+        cr_assert_eq(setenv("MALLOC_MMAP_THRESHOLD_", "65536", 1), 0);
+        begin(f);
+        /* What is allocated once for all, is. */
+        run(f, fuzz_as_nobody, start, n_calls / 4);
+        before_bytes = rss_bytes(f->daemon_pid);
+        n_fds = count_fds(f->daemon_pid);
+        run(f, fuzz_as_nobody, start + 1, n_calls);
+        cr_assert_eq(count_fds(f->daemon_pid), n_fds);
+        if (!sanitized)
+                cr_assert_leq(rss_bytes(f->daemon_pid), before_bytes + GROWTH_MAX_BYTES, "from %llu to %llu bytes",
+                                (unsigned long long) before_bytes, (unsigned long long) rss_bytes(f->daemon_pid));
+        assert_session(f, BUS_PATH_SESSION "/_2", "State", "capturing");
+        session_stop(f);
+}
+
+Test(fuzz, permitted) {
+        Fixture *f = &fixture;
+
+        begin(f);
+        run(f, fuzz_as_root, seed(), environment_number("FUZZ_CALLS", CALLS) / 4);
+        cr_assert(f->daemon_is_there);
+        cr_assert_eq(kill(f->daemon_pid, 0), 0);
+}
