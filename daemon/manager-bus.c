@@ -23,15 +23,19 @@ typedef enum WaitingFor {
         WAITING_FOR_STOP,
         WAITING_FOR_REMOVAL,
         WAITING_FOR_RECOVERY,   /* session_id is 0 */
+        WAITING_FOR_CALLER,     /* likewise: it is found out where the caller sits */
 } WaitingFor;
 
 typedef struct Waiting {
         unsigned session_id;
         WaitingFor event;
+        uid_t uid;
         sd_bus_message *message;
 } Waiting;
 
-#define WAITING_MAX 64
+/* So many of all users, and of one who is not root: others still get in. */
+#define WAITING_MAX 256
+#define WAITING_USER_MAX 16
 
 struct Bus {
         sd_bus *connection;
@@ -51,15 +55,33 @@ Auth *bus_auth(Bus *bus) {
         return bus->auth;
 }
 
-static int wait_for(Bus *bus, unsigned session_id, sd_bus_message *m, WaitingFor event) {
-        if (bus->n_waiting == WAITING_MAX)
-                return -ENOBUFS;
-        bus->waiting[bus->n_waiting++] = (Waiting) { session_id, event, sd_bus_message_ref(m) };
-        return 1;
+int bus_check_waiting(Bus *bus, sd_bus_message *m, sd_bus_error *ret_error) {
+        size_t n_user = 0;
+        uid_t uid;
+        int r;
+
+        r = auth_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < bus->n_waiting; i++)
+                n_user += bus->waiting[i].uid == uid;
+        if (bus->n_waiting == WAITING_MAX || (uid != 0 && n_user >= WAITING_USER_MAX))
+                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "Too many calls are waiting for an answer; try again when one of them has it.");
+        return 0;
 }
 
-static int fail_waiting(sd_bus_error *ret_error) {
-        return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+static int wait_for(Bus *bus, unsigned session_id, sd_bus_message *m, WaitingFor event) {
+        uid_t uid;
+        int r;
+
+        if (bus->n_waiting == WAITING_MAX)
+                return -ENOBUFS;
+        r = auth_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        bus->waiting[bus->n_waiting++] = (Waiting) { session_id, event, uid, sd_bus_message_ref(m) };
+        return 1;
 }
 
 int bus_answer_when_started(Bus *bus, Session *s, sd_bus_message *m) {
@@ -74,18 +96,29 @@ int bus_answer_when_removed(Bus *bus, Session *s, sd_bus_message *m) {
         return wait_for(bus, s->id, m, WAITING_FOR_REMOVAL);
 }
 
+static sd_bus_message *take_nth_waiting(Bus *bus, size_t i) {
+        sd_bus_message *m = bus->waiting[i].message;
+
+        bus->n_waiting--;
+        memmove(bus->waiting + i, bus->waiting + i + 1, (bus->n_waiting - i) * sizeof(Waiting));
+        return m;
+}
+
 /* The next call that waits for that, or NULL. The message is the caller's. */
 static sd_bus_message *take_waiting(Bus *bus, unsigned session_id, WaitingFor event) {
-        for (size_t i = 0; i < bus->n_waiting; i++) {
-                sd_bus_message *m = bus->waiting[i].message;
-
-                if (bus->waiting[i].session_id != session_id || bus->waiting[i].event != event)
-                        continue;
-                bus->n_waiting--;
-                memmove(bus->waiting + i, bus->waiting + i + 1, (bus->n_waiting - i) * sizeof(Waiting));
-                return m;
-        }
+        for (size_t i = 0; i < bus->n_waiting; i++)
+                if (bus->waiting[i].session_id == session_id && bus->waiting[i].event == event)
+                        return take_nth_waiting(bus, i);
         return NULL;
+}
+
+/* That it goes on with this call. */
+static void forget_waiting(Bus *bus, const sd_bus_message *m) {
+        for (size_t i = 0; i < bus->n_waiting; i++)
+                if (bus->waiting[i].message == m) {
+                        sd_bus_message_unref(take_nth_waiting(bus, i));
+                        return;
+                }
 }
 
 static void answer_error(sd_bus_message *m, const Error *error) {
@@ -266,8 +299,9 @@ static int start(Bus *bus, sd_bus_message *m, SessionOptions *options, uid_t uid
         Session *s;
         int r;
 
-        if (bus->n_waiting == WAITING_MAX)
-                return fail_waiting(ret_error);
+        r = bus_check_waiting(bus, m, ret_error);
+        if (r < 0)
+                return r;
         if (options->buffer_bytes == 0 && options->n_expected == 0)
                 options->buffer_bytes = bus->manager->context->config.buffer_bytes;
         r = manager_start_session(bus->manager, options, uid, &s, &error);
@@ -281,6 +315,7 @@ static void on_caller_found(const char *address, void *userdata) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = 0;
 
+        forget_waiting(p->bus, p->message);
         if (address)
                 r = (p->options.caller_address = strdup(address)) ? 0 : -ENOMEM;
         if (r >= 0)
@@ -310,14 +345,21 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         if (!options.rebind)
                 return start(bus, m, &options, uid, ret_error);
 
+        r = bus_check_waiting(bus, m, ret_error);
+        if (r < 0)
+                return r;
         p = calloc(1, sizeof(PendingStart));
         if (!p)
                 return -ENOMEM;
         *p = (PendingStart) { bus, sd_bus_message_ref(m), options, uid };
         options = (SessionOptions) {};
-        r = caller_find_address(m, on_caller_found, p);
-        if (r < 0)
+        r = wait_for(bus, 0, m, WAITING_FOR_CALLER);
+        if (r >= 0)
+                r = caller_find_address(m, on_caller_found, p);
+        if (r < 0) {
+                forget_waiting(bus, m);
                 return r;
+        }
         (void) TAKE_PTR(p);
         return 1;
 }
@@ -353,8 +395,9 @@ static int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         r = auth_caller_uid(m, &uid);
         if (r < 0)
                 return r;
-        if (bus->n_waiting == WAITING_MAX)
-                return fail_waiting(ret_error);
+        r = bus_check_waiting(bus, m, ret_error);
+        if (r < 0)
+                return r;
         r = leftovers_recover(bus->manager, uid, &error);
         return r < 0 ? bus_error_from(ret_error, r, &error) : wait_for(bus, 0, m, WAITING_FOR_RECOVERY);
 }

@@ -18,6 +18,9 @@ DEFINE_CLEANUP(Bus *, bus_free)
 
 Auth *bus_auth(Bus *bus);
 
+/* Before anything is begun for a call that is answered later. LimitsExceeded: too many wait already. */
+int bus_check_waiting(Bus *bus, sd_bus_message *message, sd_bus_error *ret_error);
+
 /* Answers the call once the session is capturing, or restored, or gone with its files: keeps a reference to it until then. */
 int bus_answer_when_started(Bus *bus, Session *session, sd_bus_message *message);
 int bus_answer_when_stopped(Bus *bus, Session *session, sd_bus_message *message);

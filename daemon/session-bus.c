@@ -74,10 +74,12 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         r = auth_check_owner(bus_auth(bus), m, AUTH_MANAGE, s->owner_uid, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        r = bus_check_waiting(bus, m, ret_error);
         /* Before the stop, which can end at once. */
-        r = session_is_active(s) ? bus_answer_when_stopped(bus, s, m) : 0;
+        if (r >= 0 && session_is_active(s))
+                r = bus_answer_when_stopped(bus, s, m);
         if (r < 0)
-                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls are waiting for an answer.");
+                return r;
         r = session_stop(s, STOP_REQUEST, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
@@ -199,13 +201,11 @@ static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = removal_start(s, "on request", &error);
+        r = bus_check_waiting(session_bus(s), m, ret_error);
         if (r < 0)
-                return bus_error_from(ret_error, r, &error);
-        if (bus_answer_when_removed(session_bus(s), s, m) < 0)
-                return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                "The session is being removed, but too many calls are waiting for an answer.");
-        return 1;
+                return r;
+        r = removal_start(s, "on request", &error);
+        return r < 0 ? bus_error_from(ret_error, r, &error) : bus_answer_when_removed(session_bus(s), s, m);
 }
 
 static int property_state(sd_bus *connection, const char *path, const char *interface, const char *property,

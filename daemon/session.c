@@ -14,6 +14,9 @@
 #include "submission.h"
 
 #define MARKS_MAX 10000
+/* Of more than these, no more often than this: all are written each time, and a flood would keep the loop busy. */
+#define MARKS_SAVED_AT_ONCE 256
+#define MARKS_SAVE_USEC USEC_PER_SEC
 
 static void log_state(const Session *s, const char *message_id, int priority) {
         _cleanup_free_ char *text = NULL;
@@ -40,7 +43,7 @@ void session_set_state(Session *s, SessionState state) {
         int r;
 
         if (!session_state_may_follow(s->state, state)) {
-                (void) sd_journal_print(LOG_CRIT, "Session %u cannot become %s after %s", s->id,
+                log_send(LOG_CRIT, "MESSAGE=Session %u cannot become %s after %s", s->id,
                                 session_state_to_string(state), session_state_to_string(s->state));
                 return;
         }
@@ -158,6 +161,9 @@ Session *session_free(Session *s) {
                 return NULL;
         manager_unlink_session(s->manager, s);
         sd_event_source_disable_unref(s->end_timer);
+        if (s->marks_timer)
+                (void) session_save(s, false);
+        sd_event_source_disable_unref(s->marks_timer);
         worker_free(s->worker);
         worker_free(s->drain);
         worker_free(s->syncer);
@@ -240,6 +246,24 @@ void session_replace(char **p, const char *value) {
         *p = copy;
 }
 
+static int on_marks_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Session *s = userdata;
+        int r;
+
+        s->marks_timer = sd_event_source_disable_unref(s->marks_timer);
+        r = session_save(s, false);
+        if (r < 0)
+                session_log_failure(s, r, "cannot write " SESSION_FILE);
+        return 0;
+}
+
+static int save_marks(Session *s) {
+        if (s->n_marks <= MARKS_SAVED_AT_ONCE)
+                return session_save(s, false);
+        return s->marks_timer ? 0 : sd_event_add_time_relative(s->manager->event, &s->marks_timer, CLOCK_MONOTONIC, MARKS_SAVE_USEC,
+                                                    0, on_marks_timer, s);
+}
+
 int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *ret_usec, Error *error) {
         _cleanup_free_ char *line = NULL, *copy = NULL;
         SessionMark *grown;
@@ -288,7 +312,7 @@ int session_mark(Session *s, const char *text, uint64_t caller_usec, uint64_t *r
         (void) eventfd_write(s->mark_fd, 1);
         s->marks[s->n_marks++] = (SessionMark) { now_realtime_usec(), usec, caller_usec, TAKE_PTR(copy) };
         /* Whoever marks wants an answer at once, and the mark itself is in the trace. */
-        r = session_save(s, false);
+        r = save_marks(s);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         *ret_usec = usec;

@@ -129,6 +129,7 @@ typedef struct Session {
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
         sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
+        sd_event_source *marks_timer;   /* until marks that are not on disk yet are */
         Worker *bind, *drain, *syncer, *tally, *watch, *symbols, *early_seal;
         unsigned n_drain_deaths, n_syncer_deaths, n_early_seal_deaths;
         Job *job;               /* that makes its archive */

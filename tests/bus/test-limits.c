@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Two hundred clients of one user who all want the same at once: the user gets what one user may have, and everybody else
+ * is served as if there were no such clients. */
+
+#include <grp.h>
+#include <sys/prctl.h>
+
+#include "fixture.h"
+#include "tool.h"
+
+#define NOBODY 65534
+#define CLIENTS 200
+#define WAITING 16      /* calls of one user that are answered later */
+#define QUESTIONS 4     /* of one user to polkit */
+#define SESSION BUS_PATH_SESSION "/_1"
+
+static Fixture fixture;
+
+static void setup(void) {
+        fixture_make(&fixture);
+}
+
+static void teardown(void) {
+        fixture_done(&fixture);
+}
+
+TestSuite(limits, .init = setup, .fini = teardown, .timeout = 120);
+
+/* What the clients do: a call each, many times. */
+typedef struct Crowd {
+        const char *path, *interface, *method, *text;
+        unsigned n_calls;               /* of each client */
+        unsigned n_hold;                /* how many of them stay without an answer until the others have theirs */
+} Crowd;
+
+typedef struct Tally {
+        unsigned n_done, n_refused, n_other;
+        char other[128];
+} Tally;
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        Tally *t = userdata;
+
+        if (!e)
+                t->n_done++;
+        else if (streq(e->name, SD_BUS_ERROR_LIMITS_EXCEEDED) || streq(e->name, BUS_ERROR_PREFIX "MarkRefused") ||
+                 streq(e->name, BUS_ERROR_PREFIX "AlreadyRunning"))
+                t->n_refused++;
+        else {
+                t->n_other++;
+                (void) snprintf(t->other, sizeof t->other, "%s", e->name);
+        }
+        return 0;
+}
+
+_noreturn_ static void be_crowd(const char *address, uid_t uid, const Crowd *c, int out_fd) {
+        unsigned n = CLIENTS * c->n_calls, n_begun = 0;
+        sd_bus *clients[CLIENTS] = {};
+        sd_event *event = NULL;
+        Tally t = {};
+        bool told = false;
+
+        if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 || sd_event_new(&event) < 0)
+                _exit(EXIT_FAILURE);
+        for (size_t i = 0; i < CLIENTS; i++)
+                if (sd_bus_new(clients + i) < 0 || sd_bus_set_address(clients[i], address) < 0 ||
+                    sd_bus_set_bus_client(clients[i], true) < 0 || sd_bus_start(clients[i]) < 0 ||
+                    sd_bus_attach_event(clients[i], event, 0) < 0)
+                        _exit(EXIT_FAILURE);
+        while (t.n_done + t.n_refused + t.n_other < n) {
+                /* Not more at a time than dbus-daemon allows. */
+                while (n_begun < n && n_begun - t.n_done - t.n_refused - t.n_other < 10 * CLIENTS) {
+                        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+                        sd_bus *client = clients[n_begun++ % CLIENTS];
+
+                        if (sd_bus_message_new_method_call(client, &m, BUS_NAME, c->path, c->interface, c->method) < 0 ||
+                            (c->text && sd_bus_message_append(m, "s", c->text) < 0) || sd_bus_message_append(m, "a{sv}", 0) < 0 ||
+                            sd_bus_message_set_allow_interactive_authorization(m, true) < 0 ||
+                            sd_bus_call_async(client, NULL, m, on_reply, &t, UINT64_MAX) < 0)
+                                _exit(EXIT_FAILURE);
+                }
+                if (sd_event_run(event, UINT64_MAX) < 0)
+                        _exit(EXIT_FAILURE);
+                if (!told && t.n_done + t.n_refused + t.n_other >= n - c->n_hold) {
+                        dprintf(out_fd, "%u done %u refused %u other %s\n", t.n_done, t.n_refused, t.n_other, t.other);
+                        told = true;
+                }
+        }
+        dprintf(out_fd, "%u done %u refused %u other %s\n", t.n_done, t.n_refused, t.n_other, t.other);
+        _exit(EXIT_SUCCESS);
+}
+
+static pid_t crowd_begin(Fixture *f, const Crowd *c, FILE **ret) {
+        int fds[2];
+        pid_t pid;
+
+        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                be_crowd(f->address, NOBODY, c, fds[1]);
+        }
+        safe_close(fds[1]);
+        *ret = fdopen(fds[0], "re");
+        cr_assert_not_null(*ret);
+        return pid;
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        *(bool *) userdata = true;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+/* The next line of what it tells; polkit answers meanwhile. */
+static void expect_line(Fixture *f, FILE *in, const char *expected) {
+        sd_event_source *source = NULL;
+        char line[256] = "";
+        bool ready = false;
+
+        cr_assert_geq(sd_event_add_io(f->event, &source, fileno(in), EPOLLIN | EPOLLHUP, on_readable, &ready), 0);
+        wait_until(f, ready);
+        sd_event_source_unref(source);
+        (void) fgets(line, sizeof line, in);
+        cr_assert(startswith(line, expected), "\"%s\" instead of \"%s\"", line, expected);
+}
+
+static void crowd_end(pid_t pid, FILE *in) {
+        int status;
+
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert_eq(status, 0);
+        (void) fclose(in);
+}
+
+/* NOBODY begins it, and so may mark and stop it. */
+static void begin(Fixture *f) {
+        const Crowd one = { BUS_PATH, BUS_INTERFACE_MANAGER, "Start", NULL, 1, 0 };
+        FILE *in;
+        pid_t pid;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        /* The limit of questions is met as well: of those who ask all at once, some get to the start. */
+        pid = crowd_begin(f, &one, &in);
+        expect_line(f, in, "1 done 199 refused 0 other");
+        expect_line(f, in, "1 done 199 refused 0 other");
+        crowd_end(pid, in);
+        assert_session(f, SESSION, "State", "capturing");
+        cr_assert_eq(get_number(f, SESSION, BUS_INTERFACE_SESSION, "Owner"), NOBODY);
+}
+
+Test(limits, one_session_for_all) {
+        begin(&fixture);
+        session_stop(&fixture);
+}
+
+Test(limits, calls_that_wait) {
+        const Crowd crowd = { SESSION, BUS_INTERFACE_SESSION, "Stop", NULL, 1, WAITING };
+        Fixture *f = &fixture;
+        Call *stop;
+        FILE *in;
+        pid_t pid;
+
+        begin(f);
+        machine_block(&f->machine, "tracing/trace_clock");
+        pid = crowd_begin(f, &crowd, &in);
+        expect_line(f, in, "0 done 184 refused 0 other");
+        /* Root's call is one of those that wait, and everything else is answered. */
+        stop = call_begin(f, SESSION, BUS_INTERFACE_SESSION, "Stop", "a{sv}", 0);
+        wait_for_session(f, SESSION, "restoring");
+        strv_free(list_sessions(f));
+        cr_assert_null(stop->reply);
+        machine_release(&f->machine, "tracing/trace_clock", "[local] mono\n");
+        expect_ok(call_end(f, stop));
+        expect_line(f, in, "16 done 184 refused 0 other");
+        crowd_end(pid, in);
+}
+
+Test(limits, marks) {
+        const Crowd crowd = { SESSION, BUS_INTERFACE_SESSION, "Mark", "flood", 60, 2000 };
+        _cleanup_free_ char *n_marks = NULL;
+        Fixture *f = &fixture;
+        FILE *in;
+        pid_t pid;
+
+        begin(f);
+        pid = crowd_begin(f, &crowd, &in);
+        /* Nearly all of them are done, and some are still on their way. */
+        expect_line(f, in, "");
+        assert_session(f, SESSION, "State", "capturing");
+        expect_line(f, in, "10000 done 2000 refused 0 other");
+        crowd_end(pid, in);
+        session_stop(f);
+        wait_for_session(f, SESSION, "sealed");
+        free(fixture_unpack(f, SESSION));
+        /* Those at the end, too, which are written now and then only. */
+        n_marks = tool_output("grep -o \"flood\" %s/unpacked/metadata.json | wc -l", f->machine.tree.root);
+        cr_assert_str_eq(n_marks, "10000\n");
+}
+
+Test(limits, questions_to_polkit) {
+        const Crowd crowd = { BUS_PATH, BUS_INTERFACE_MANAGER, "Disarm", NULL, 1, QUESTIONS };
+        Fixture *f = &fixture;
+        size_t n = 0;
+        FILE *in;
+        pid_t pid;
+
+        begin(f);
+        strv_free(f->polkit_calls);
+        f->polkit_calls = NULL;
+        f->polkit_answer = POLKIT_NOTHING;
+        pid = crowd_begin(f, &crowd, &in);
+        expect_line(f, in, "0 done 196 refused 0 other");
+        STRV_FOREACH(question, f->polkit_calls)
+                n++;
+        cr_assert_eq(n, QUESTIONS);
+        session_stop(f);
+        cr_assert_eq(kill(pid, SIGKILL), 0);
+        cr_assert_eq(waitpid(pid, NULL, 0), pid);
+        (void) fclose(in);
+}
