@@ -74,19 +74,28 @@ URL=https://localhost:8443/{archive}
 SecretFile=/etc/mmiotraced/lab.secret
 CONF
     echo "[Submit]
-Attempts=9" >/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf
+Attempts=9
+Colour=red
+Attempts=often" >/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf
     echo "[Seal]
 Level=9" >/usr/lib/mmiotraced/mmiotraced.conf.d/30-hidden.conf
     ln -s /dev/null /etc/mmiotraced/mmiotraced.conf.d/30-hidden.conf
 }
 
+in_journal() {
+    journalctl --no-pager -b -u mmiotraced -o cat | grep -qF "$1"
+}
+
 # Of a daemon that runs: the folders are within reach of its sandbox, and once systemctl is back it is done.
 check_reload() {
-    local before settings
+    local before settings line
     mmiotracectl config >/dev/null || give_up "the daemon does not start"
     before=$(main_pid)
     configure
     systemctl reload mmiotraced || { not_ok reload "$(systemctl status mmiotraced)"; return; }
+    for line in '20-attempts.conf:3: unknown key "Colour"' '20-attempts.conf:4: bad value "often"'; do
+        wait_for 10 in_journal "$line" || not_ok reload-warning "nobody was told: $line"
+    done
     settings=$(mmiotracectl config --no-legend)
     if [ "$(main_pid)" = "$before" ] && systemctl is-active --quiet mmiotraced &&
         grep -qE '^Submit +Attempts +/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf:2 +9$' <<<"$settings" &&
