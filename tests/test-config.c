@@ -75,8 +75,11 @@ Test(config, oops_dump) {
                 { "[Capture]\nDumpOnOops=2\n", OOPS_DUMP_UNCHANGED },
         };
 
-        for (size_t i = 0; i < ELEMENTS(table); i++)
-                cr_expect_eq(load(table[i].text).oops_dump, table[i].oops_dump, "%s", table[i].text);
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_config_ Config config = load(table[i].text);
+
+                cr_expect_eq(config.oops_dump, table[i].oops_dump, "%s", table[i].text);
+        }
 }
 
 Test(config, fast_level) {
