@@ -249,7 +249,7 @@ static int wait_ask_progress(Wait *w) {
 }
 
 /* One turn of the loop. */
-static int wait_run(Wait *w, sd_bus_error *error) {
+static int wait_turn(Wait *w, sd_bus_error *error) {
         uint64_t timeout_usec = w->line.enabled ? REDRAW_USEC : UINT64_MAX;
         int r;
 
@@ -265,6 +265,15 @@ static int wait_run(Wait *w, sd_bus_error *error) {
                 timeout_usec = MIN(timeout_usec, SETTLE_USEC);
         r = sd_event_run(w->event, timeout_usec);
         return r < 0 ? r : 0;
+}
+
+static int wait_run(Wait *w, sd_bus_error *error) {
+        int r = wait_turn(w, error);
+
+        /* Whoever waited says something now, and it must not come behind the status line. */
+        if (r < 0 || w->reply || w->settled_usec > 0)
+                status_line_erase(&w->line);
+        return r;
 }
 
 static int take_reply(Wait *w, sd_bus_error *error, sd_bus_message **ret_reply) {
@@ -325,6 +334,7 @@ int wait_call_begun(Wait *w, sd_bus_message *m, const char *path, uid_t owner, s
         while (r >= 0 && !w->reply) {
                 r = w->changed ? read_begun(w, path, owner, error, &v) : wait_run(w, error);
                 if (v) {
+                        status_line_erase(&w->line);
                         *ret = TAKE_PTR(v);
                         return 0;
                 }
@@ -375,6 +385,7 @@ int wait_session_final(Wait *w, const char *path, sd_bus_error *error, SessionVi
                         if (r < 0)
                                 return r;
                         if (session_view_is_final(v)) {
+                                status_line_erase(&w->line);
                                 *ret = TAKE_PTR(v);
                                 return 0;
                         }
@@ -419,6 +430,7 @@ int wait_submission(Wait *w, const char *path, const char *job, bool to_the_end,
                         if (r < 0)
                                 return r;
                         if (!submission_view_is_there(&v->submission) || (!to_the_end && !isempty(v->submission.last_error))) {
+                                status_line_erase(&w->line);
                                 *ret = TAKE_PTR(v);
                                 return 0;
                         }

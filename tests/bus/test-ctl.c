@@ -3,6 +3,7 @@
 /* Verbs of mmiotracectl: the program itself, with the daemon on a machine that is a folder. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "ctl.h"
@@ -465,5 +466,30 @@ Test(ctl, many_marks) {
         json = CTL(f, "show", "1", "--json=short");
         assert_contains(json.out, "\"mark_count\":70");
         assert_contains(json.out, "\"mark 0.\"");
+        daemon_stop(f);
+}
+
+/* What says that somebody waits is gone before the answer comes. */
+Test(ctl, status_line_is_erased) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl ctl = {};
+        char seen[4096] = "";
+        size_t bytes = 0;
+
+        machine_block(&f->machine, "tracing/available_tracers");
+        daemon_start(f);
+        cr_assert_eq(setenv("NO_COLOR", "1", 1), 0);
+        ctl = CTL_BEGIN_ON_TERMINAL(f, "check", "--all");
+        while (!strstr(seen, "waiting for mmiotraced")) {
+                ssize_t n;
+
+                cr_assert_eq(poll(&(struct pollfd) { .fd = ctl.terminal_fd, .events = POLLIN }, 1, (int) (WAIT_USEC / USEC_PER_MSEC)), 1);
+                n = read(ctl.terminal_fd, seen + bytes, sizeof seen - 1 - bytes);
+                cr_assert_gt(n, 0);
+                bytes += (size_t) n;
+        }
+        machine_release(&f->machine, "tracing/available_tracers", "mmiotrace nop\n");
+        ctl_end(&ctl);
+        assert_contains(ctl.out, "\r\033[KLEVEL");
         daemon_stop(f);
 }
