@@ -83,7 +83,7 @@ static void add_state(Page *p, const SessionView *v) {
         if (!isempty(v->result_text))
                 page_add(p, "Reason", STYLE_NONE, "%s", v->result_text);
         add_driver(p, v);
-        page_add_strv(p, "Devices", STYLE_NONE, v->devices);
+        page_add_strv(p, "Devices", STYLE_NONE, v->device_names ?: v->devices);
         if (v->start_usec > 0)
                 page_add(p, "Since", STYLE_NONE, "%s (%s)", FORMAT_TIMESTAMP(v->start_usec),
                                 FORMAT_RELATIVE(v->start_usec, now_usec));

@@ -91,6 +91,7 @@ SessionView *session_view_free(SessionView *v) {
                 else if (streq(properties[i].type, "as"))
                         strv_free(*(char ***) member(v, i));
         forget_marks(v);
+        strv_free(v->device_names);
         submission_view_done(&v->submission);
         receipt_list_done(&v->receipts);
         free(v);

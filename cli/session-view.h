@@ -29,6 +29,7 @@ typedef struct SessionView {
         uint64_t compressed_bytes, compressed_disk_bytes;       /* of raw_bytes, while space is short */
         uint64_t ring_fill_bytes;       /* in the fullest ring; buffer_size_bytes is one ring's */
         uint64_t event_rate;            /* events/s over the last second */
+        char **device_names;            /* devices with their names, where somebody has looked them up; or NULL */
         double seal_progress;           /* 0 to 1, where session_view_get_progress() was called */
         char *archive, *archive_path, *cpus_offline, *job, *keep, *source;
         char **warnings, **devices;

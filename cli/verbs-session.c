@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "device-names.h"
 #include "follow.h"
 #include "names.h"
 #include "pager.h"
@@ -49,6 +50,13 @@ static int session_list_get(const Client *c, bool last, sd_bus_error *error, Ses
         return 0;
 }
 
+/* What a person wants to see besides the properties. That there is none of it takes nothing away from the page. */
+static void complete_page(const Client *c, SessionView *v) {
+        session_view_get_progress(c->bus, v);
+        if (!c->host)
+                (void) device_names("/sys", v->devices, &v->device_names);
+}
+
 static int show_session(const Client *c, const char *id) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_session_view_ SessionView *v = NULL;
@@ -67,7 +75,7 @@ static int show_session(const Client *c, const char *id) {
                 if (r >= 0)
                         r = client_print_json(c, o);
         } else {
-                session_view_get_progress(c->bus, v);
+                complete_page(c, v);
                 r = session_page_print(v, SESSION_PAGE_ALL, stdout, &c->terminal);
         }
         return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
@@ -154,7 +162,7 @@ static int print_idle(const Client *c, const ManagerView *m, SessionView *last) 
                 return 0;
         }
         fputs("The last one was:\n\n", stdout);
-        session_view_get_progress(c->bus, last);
+        complete_page(c, last);
         return session_page_print(last,
                         SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_ARCHIVE | SESSION_PAGE_NEXT,
                         stdout, &c->terminal);
@@ -192,9 +200,10 @@ int verb_status(Client *c, int argc, char *argv[]) {
         running = v && session_view_is_running(v);
         if (c->json != JSON_OFF)
                 r = print_status_json(c, &m, v, last.n_views > 0 ? last.views[0] : NULL);
-        else if (v)
+        else if (v) {
+                complete_page(c, v);
                 r = session_page_print(v, SESSION_PAGE_ALL, stdout, &c->terminal);
-        else
+        } else
                 r = print_idle(c, &m, last.n_views > 0 ? last.views[0] : NULL);
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot show the status");

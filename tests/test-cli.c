@@ -2,7 +2,10 @@
 
 #include <locale.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <systemd/sd-hwdb.h>
 
+#include "device-names.h"
 #include "export.h"
 #include "follow.h"
 #include "session-page.h"
@@ -490,6 +493,42 @@ Test(session_page, protection_is_said) {
                         "       Size: 2.0K\n"
                         "    Archive: mmiotrace-x.tar.xz\n"
                         "  Protected: yes: it cannot be removed\n");
+}
+
+/* What the database of this machine says, if it has one. */
+Test(session_page, devices_have_names) {
+        static const char alias[] = "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00";
+        char *addresses[] = { (char *) "0000:00:01.0", (char *) "0000:00:02.0", (char *) "../devices/0000:00:01.0", NULL };
+        static const char *const folders[] = { "bus", "bus/pci", "bus/pci/devices", "bus/pci/devices/0000:00:01.0" };
+        const char *model = NULL, *vendor = NULL;
+        _cleanup_free_ char *expected = NULL;
+        _cleanup_strv_ char **names = NULL;
+        sd_hwdb *hwdb = NULL;
+        SessionView v = empty_view("sealed");
+
+        for (size_t i = 0; i < ELEMENTS(folders); i++)
+                cr_assert_eq(mkdirat(test_dir(), folders[i], 0755), 0);
+        test_file("bus/pci/devices/0000:00:01.0/modalias", alias, strlen(alias));
+        if (sd_hwdb_new(&hwdb) >= 0) {
+                (void) sd_hwdb_get(hwdb, alias, "ID_VENDOR_FROM_DATABASE", &vendor);
+                (void) sd_hwdb_get(hwdb, alias, "ID_MODEL_FROM_DATABASE", &model);
+        }
+        cr_assert_gt(asprintf(&expected, "0000:00:01.0%s%s%s%s", vendor ? " " : "", strempty(vendor), model ? " " : "",
+                                      strempty(model)), 0);
+        cr_assert_eq(device_names(test_dir_path, addresses, &names), 0);
+        cr_assert_eq(strv_length(names), 3);
+        cr_assert_str_eq(names[0], expected);
+        cr_assert_str_eq(names[1], addresses[1]);
+        cr_assert_str_eq(names[2], addresses[2]);
+        sd_hwdb_unref(hwdb);
+
+        v.devices = addresses;
+        v.device_names = (char *[]) { (char *) "0000:00:01.0 Some Card", NULL };
+        assert_page(&v, SESSION_PAGE_STATE,
+                        "    Session: 0\n"
+                        "      State: sealed\n"
+                        "     Driver: none named\n"
+                        "    Devices: 0000:00:01.0 Some Card\n");
 }
 
 Test(session_page, progress_is_said) {
