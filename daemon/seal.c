@@ -23,6 +23,7 @@
 #include "privacy.h"
 #include "raw-files.h"
 #include "report.h"
+#include "reserve.h"
 #include "segment-file.h"
 #include "summary.h"
 #include "text-trace.h"
@@ -534,6 +535,8 @@ static int seal(unsigned level, Error *error) {
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The session's files in " SESSION_METADATA_DIR
                                 " cannot be read, so nobody knows what is not to get out");
+        /* Where nobody came to put the machine back. */
+        (void) reserve_remove(folders.raw_fd);
         progress.log_share = json_get_bool(session, "keep_raw") ? LOG_SHARE_WITH_RAW : LOG_SHARE;
         r = reader_open(streq(json_get_string(session, "source"), "text"), folders.raw_fd, &reader, error);
         if (r < 0)
