@@ -126,6 +126,10 @@ int verb_describe(Client *c, int argc, char *argv[]) {
         r = client_find_session(c, argc > 1 ? argv[1] : NULL, &path);
         if (r == EXIT_SUCCESS)
                 r = get_session(c, path, &v);
+        /* Who does not see what is there would wipe it out. */
+        if (r == EXIT_SUCCESS && !text && !c->host && geteuid() != 0 && v->owner != geteuid())
+                r = client_fail(c, EXIT_FAILURE, "AccessDenied", "Put another one in its place: mmiotracectl describe ID --text TEXT",
+                                "Only its owner and root see the description of session %" PRIu32 ", so you cannot edit it.", v->id);
         if (r == EXIT_SUCCESS && !text) {
                 r = edit_description(c, v, &edit, &edited);
                 text = edited;

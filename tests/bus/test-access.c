@@ -2,6 +2,7 @@
 
 /* Who may call what: every method, called by everybody there is. A method that is added has to be in the table. */
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
 
@@ -253,6 +254,26 @@ static char *see_as(Fixture *f, uid_t uid, const char *method) {
         return text;
 }
 
+/* With an editor that leaves everything as it is. */
+static int edit_as(uid_t uid) {
+        char *const argv[] = { (char *) "mmiotracectl", (char *) "--quiet", (char *) "describe", (char *) "2", (char *) "--edit", NULL };
+        /* The folder that it was built in may be closed to that user. */
+        _cleanup_close_ int fd = open(CTL_PROGRAM, O_RDONLY | O_CLOEXEC);
+        pid_t pid = fork();
+        int status;
+
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+                    unsetenv("TMPDIR") < 0 || setenv("SYSTEMD_EDITOR", "true", 1) < 0)
+                        _exit(127);
+                fexecve(fd, argv, environ);
+                _exit(127);
+        }
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* What the owner has written is not for everybody, whichever way it is asked for, and is not broadcast. */
 Test(access, texts_are_the_owners) {
         static const char *const ways[] = { "GetAll", "GetManagedObjects" };
@@ -274,6 +295,8 @@ Test(access, texts_are_the_owners) {
                 text = see_as(f, OWNER, ways[i]);
                 cr_assert(strstr(text, "a private mark") && strstr(text, "a private description"), "%s", text);
         }
+        cr_assert_eq(edit_as(OWNER), EXIT_SUCCESS);
+        cr_assert_eq(edit_as(OTHER), EXIT_FAILURE);
         session_stop(f);
         wait_for_session(f, ACTIVE_SESSION, "sealed");
         cr_assert_eq(fclose(log), 0);
