@@ -11,8 +11,10 @@
 #include <sys/sysinfo.h>
 
 #include "archive.h"
+#include "archive-name.h"
 #include "blind.h"
 #include "describe.h"
+#include "device-events.h"
 #include "json.h"
 #include "log-writer.h"
 #include "members.h"
@@ -277,8 +279,8 @@ static int write_printed(const Printed *printed, LogWriter *log, struct json_obj
         return r;
 }
 
-static int write_log(int raw_fd, Reader *reader, LogWriter *log, Leak *leak, Progress *progress, struct json_object *session,
-        TraceTotals *ret, Gaps *gaps, char ***warnings) {
+static int write_log(int raw_fd, Reader *reader, LogWriter *log, Leak *leak, DeviceEvents *devices, Progress *progress,
+        struct json_object *session, TraceTotals *ret, Gaps *gaps, char ***warnings) {
         _cleanup_(printed_freep) Printed *printed = NULL;
         _cleanup_(blind_freep) Blind *blind = NULL;
         uint64_t size_bytes = 0;
@@ -303,6 +305,7 @@ static int write_log(int raw_fd, Reader *reader, LogWriter *log, Leak *leak, Pro
                 (void) printed_drop(printed, &record);
                 gaps_record(gaps, &record);
                 leak_record(leak, &record);
+                device_events_record(devices, &record);
                 if (n % 4096 == 0)
                         tell_progress(progress, progress->log_share * (double) reader_totals(reader)->n_raw_bytes /
                                         (double) MAX(size_bytes, UINT64_C(1)));
@@ -407,7 +410,18 @@ static int load_session(struct json_object **ret) {
 typedef struct Result {
         const TraceTotals *totals;
         uint64_t n_lost, segments_bytes, archive_bytes;
+        const char *archive_name; /* NULL: what it would have been before */
 } Result;
+
+/* Which of several devices the trace is about, only the trace tells. */
+static int name_archive(struct json_object *session, const DeviceEvents *devices, char **ret) {
+        const char *ids, *name;
+
+        if (!device_events_busiest(devices, &ids, &name))
+                return 0;
+        return archive_name(ids, name, json_get_string(session, "driver"), json_get_string(session, "driver_version"),
+                        json_get_u64(session, "start_realtime_usec"), ret);
+}
 
 /* The result is on disk before the raw segments go: from then on the work is never done again, as it could not be. */
 static int save_result(int dir_fd, const Result *result) {
@@ -427,6 +441,8 @@ static int save_result(int dir_fd, const Result *result) {
         worker_send(f, "LOST", "%" PRIu64, result->n_lost);
         worker_send(f, "LOG_BYTES", "%" PRIu64, result->segments_bytes);
         worker_send(f, "ARCHIVE_BYTES", "%" PRIu64, result->archive_bytes);
+        if (result->archive_name)
+                worker_send(f, "ARCHIVE_NAME", "%s", result->archive_name);
         if (t->n_torn_pages > 0)
                 worker_send(f, "WARNING", "%" PRIu64 " pages of the ring buffer were torn, or had not reached the disk when the "
                                 "machine went down; what could be read of them is kept.",
@@ -513,11 +529,13 @@ static int seal(unsigned level, Error *error) {
                 .metadata_fd = open_folder(SESSION_METADATA_DIR),
         };
         _cleanup_json_ struct json_object *session = NULL;
+        _cleanup_device_events_ DeviceEvents *devices = NULL;
         _cleanup_privacy_ Privacy privacy = {};
         _cleanup_(log_writer_freep) LogWriter *log = NULL;
         _cleanup_(reader_done) Reader reader = {};
         uint64_t segments_bytes, archive_bytes, log_bytes, n_lost, n_unsaved;
         _cleanup_strv_ char **segments = NULL, **warnings = NULL;
+        _cleanup_free_ char *name = NULL;
         Progress progress = {};
         TraceTotals totals;
         Gaps gaps = {};
@@ -531,7 +549,9 @@ static int seal(unsigned level, Error *error) {
         r = load_session(&session);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The session's file " SESSION_FILE " cannot be read");
-        r = privacy_load(session, folders.metadata_fd, &privacy);
+        r = device_events_new(folders.metadata_fd, &devices);
+        if (r >= 0)
+                r = privacy_load(session, folders.metadata_fd, &privacy);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "The session's files in " SESSION_METADATA_DIR
                                 " cannot be read, so nobody knows what is not to get out");
@@ -548,7 +568,7 @@ static int seal(unsigned level, Error *error) {
                                 .segment_max_bytes = (uint64_t) get_nprocs() * SEGMENT_THREAD_BYTES,
                         }, &log);
         if (r >= 0)
-                r = write_log(folders.raw_fd, &reader, log, privacy.leak, &progress, session, &totals, &gaps, &warnings);
+                r = write_log(folders.raw_fd, &reader, log, privacy.leak, devices, &progress, session, &totals, &gaps, &warnings);
         if (r < 0)
                 return fail_write(session, r, "the log", error);
 
@@ -570,7 +590,9 @@ static int seal(unsigned level, Error *error) {
         if (r < 0)
                 return fail_write(session, r, "the archive", error);
 
-        r = save_result(folders.dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes });
+        r = name_archive(session, devices, &name);
+        if (r >= 0)
+                r = save_result(folders.dir_fd, &(Result) { &totals, n_lost, segments_bytes, archive_bytes, name });
         if (r < 0)
                 return fail_write(session, r, SEAL_RESULT_FILE, error);
         return finish(&folders);

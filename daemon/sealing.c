@@ -5,6 +5,7 @@
 #include "manager.h"
 #include "names.h"
 #include "report.h"
+#include "session-capture.h"
 #include "sealing.h"
 #include "submission.h"
 
@@ -57,6 +58,8 @@ static void on_line(const char *key, const char *value, void *userdata) {
                         (void) strv_extend(&job->session->warnings, value);
                 return;
         }
+        if (streq(key, "ARCHIVE_NAME"))
+                session_replace(&job->session->archive_name, value);
         for (size_t i = 0; i < ELEMENTS(totals); i++)
                 if (streq(key, totals[i].key) && parse_u64(value, &number) >= 0)
                         *(uint64_t *) ((char *) job->session + totals[i].offset) = number;

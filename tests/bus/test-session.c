@@ -122,6 +122,49 @@ Test(session, whole) {
         daemon_stop(f);
 }
 
+/* Two devices of one driver, of which the second was used. */
+Test(session, named_after_the_busiest_device) {
+        _cleanup_free_ char *session = NULL, *name = NULL;
+        Fixture *f = &fixture;
+
+        fake_pci_device(&f->machine.tree, "0000:00:01.0", "8086:10d5", "020000");
+        fake_pci_device(&f->machine.tree, "0000:00:02.0", "8086:10d3", "020000");
+        fake_file(&f->machine.tree, "sys/devices/pci0000:00/0000:00:01.0/resource",
+                  "0x00000000fea80000 0x00000000fea9ffff 0x0000000000040200\n");
+        fake_file(&f->machine.tree, "sys/devices/pci0000:00/0000:00:02.0/resource",
+                  "0x00000000feb80000 0x00000000feb9ffff 0x0000000000040200\n");
+        fake_module_file(&f->machine.tree, "e1000e", "name=e1000e\nversion=3.2.6-k\nalias=pci:v00008086d000010D3sv*sd*bc*sc*i*\n"
+                                                     "alias=pci:v00008086d000010D5sv*sd*bc*sc*i*");
+        if (!fake_depmod(&f->machine.tree, "", ""))
+                cr_skip_test("needs depmod");
+        daemon_start(f);
+        session = expect_path(session_start(f, 1, "driver", "s", "e1000e"));
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        name = get_string(f, session, BUS_INTERFACE_SESSION, "Archive");
+        cr_assert(startswith(name, "mmiotrace-808610d3-") && strstr(name, "-e1000e_3.2.6-k-2"), "%s", name);
+        daemon_stop(f);
+}
+
+/* Wherever and whenever it is made: of the same session it is the same archive. */
+Test(session, same_bytes) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL;
+        const char *root = f->machine.tree.root;
+
+        f->seal_program = "/bin/false";
+        daemon_start(f);
+        session = expect_path(session_start(f, 2, "description", "s", "what", "keep-raw", "b", 1));
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "failed");
+        daemon_stop(f);
+        free(tool_output("cd %s && cp -a state/sessions/1 one && cp -r state/sessions/1 other && cd one && %s 6", root, SEAL_PROGRAM));
+        free(tool_output("cd %s/other && touch raw/* && umask 0 && TZ=Asia/Tokyo LANG=C.UTF-8 HOME=/x %s 6 && cmp archive.tar.xz "
+                         "../one/archive.tar.xz", root, SEAL_PROGRAM));
+}
+
 /* A ring that was never used: such a one cannot be had again, and becomes what the kernel gives at the first use. */
 Test(session, ring_never_sized) {
         Fixture *f = &fixture;
