@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "desktop.h"
 #include "names.h"
 #include "session-page.h"
 #include "text.h"
@@ -308,6 +309,15 @@ static int say_stopped(const Client *c, const SessionView *v) {
         return v->lost_events > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
+int stop_append_options(const Client *c, sd_bus_message *m) {
+        _cleanup_free_ char *displays = NULL;
+
+        /* Of another machine this is not the desktop. */
+        if (!c->host && desktop_describe(&displays) >= 0 && displays)
+                return sd_bus_message_append(m, "a{sv}", 1, "displays", "s", displays);
+        return sd_bus_message_append(m, "a{sv}", 0);
+}
+
 static int say_stopping(const Client *c, const SessionView *v) {
         _cleanup_json_ json_object *o = NULL;
         int r = 0;
@@ -336,7 +346,7 @@ int verb_stop(Client *c, int argc, char *argv[]) {
                 return client_fail_errno(c, r, "Cannot prepare the call");
         r = active_request(c, "Stop", &error, &path, &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 0);
+                r = stop_append_options(c, m);
         if (r >= 0 && c->no_block && path) {
                 r = wait_call_begun(w, m, path, UID_INVALID, &error, &v);
                 if (r >= 0)

@@ -140,7 +140,7 @@ static int stop(const Run *run, sd_bus_error *error, SessionView **ret) {
         if (r >= 0)
                 r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, run->session, BUS_INTERFACE_SESSION, "Stop");
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 0);
+                r = stop_append_options(run->client, m);
         if (r >= 0)
                 r = wait_call(w, m, error, &reply);
         /* Whatever has ended it, it is to be seen what became of it. */

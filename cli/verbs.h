@@ -40,5 +40,8 @@ int start_request(const Client *c, const char *member, sd_bus_message **ret);
 /* client_fail_bus() for a Start that was refused. */
 int start_fail(const Client *c, int r, const sd_bus_error *error);
 
+/* The options of Stop, with what the caller's desktop tells of the displays. */
+int stop_append_options(const Client *c, sd_bus_message *m);
+
 /* "start" with --at-next-boot. */
 int start_at_next_boot(const Client *c);

@@ -20,6 +20,7 @@ static const Kind kinds[] = {
         { METADATA_LSPCI, 16 * MIB, redact_text },
         { METADATA_LSPCI_XXXX, 32 * MIB, redact_config_space },
         { METADATA_DISPLAYS, 4 * MIB, redact_text },
+        { METADATA_REPORTED, 1 * MIB, redact_reported, .optional = true },
         { METADATA_MODULES, 4 * MIB, NULL },
         { METADATA_VBIOS, 16 * MIB, NULL, .optional = true },
         { METADATA_KERNEL_LOG, 32 * MIB, redact_text },

@@ -10,6 +10,8 @@
  *      modules.txt     /proc/modules as it is
  *      displays.txt, edid-CONNECTOR.bin
  *                      what is connected to the graphics cards: see displays.h
+ *      displays-reported.txt
+ *                      what the user's programs tell of that: see reported.h
  *      machine.json    board, firmware, processors, memory: see machine.h
  *      vbios.rom       the video BIOS of a traced graphics device, where there is a copy of it: see vbios.h
  *      driver.json     the traced driver, what is known of its loaded module, the devices bound to it ("bound": true), and behind them those that it could
@@ -39,6 +41,7 @@
 #define METADATA_MODULES "modules.txt"
 #define METADATA_VBIOS "vbios.rom"
 #define METADATA_DISPLAYS "displays.txt"
+#define METADATA_REPORTED "displays-reported.txt"
 #define METADATA_KERNEL_LOG "kernel.log"
 #define METADATA_PSTORE "pstore.txt"
 

@@ -2,6 +2,7 @@
 
 #include "names.h"
 #include "options-bus.h"
+#include "reported.h"
 
 /* Far from where a sum of times would not fit. */
 #define STOP_AFTER_MAX_USEC (366 * 24 * 60 * 60 * USEC_PER_SEC)
@@ -157,5 +158,33 @@ int options_bus_read(sd_bus_message *m, bool at_boot, SessionOptions *ret, Error
                 o.driver = (free(o.driver), NULL);
         *ret = o;
         o = (SessionOptions) {};
+        return sd_bus_message_exit_container(m);
+}
+
+int options_bus_read_stop(sd_bus_message *m, const char **ret_displays, Error *error) {
+        const char *key, *displays = NULL;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                if (!streq(key, "displays"))
+                        return error_set(error, ERROR_INVALID_ARGUMENTS, "Stop has no option \"%s\"; it has displays.", key);
+                if (sd_bus_message_read(m, "v", "s", &displays) < 0)
+                        return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"displays\" takes a string.");
+                r = reported_check(displays, error);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret_displays = displays;
         return sd_bus_message_exit_container(m);
 }

@@ -8,3 +8,6 @@
 
 /* Reads the a{sv} that follows in the message. at_boot: for a session at the next boot, which has other defaults. */
 int options_bus_read(sd_bus_message *m, bool at_boot, SessionOptions *ret, Error *error);
+
+/* Those of Stop: what the caller's desktop tells of the displays, NULL if it does not. Borrowed from the message. */
+int options_bus_read_stop(sd_bus_message *m, const char **ret_displays, Error *error);

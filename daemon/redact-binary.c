@@ -156,3 +156,71 @@ int redact_edid(Redactor *r, const char *where, uint8_t *edid, size_t bytes) {
         }
         return any ? redactor_count(r, REDACT_SERIAL, where) : 0;
 }
+
+/* A line of nothing but pairs of digits, as a part of an EDID. Returns how many bytes that are. */
+static size_t parse_digits(const char *line, size_t length, uint8_t *buffer, size_t size) {
+        size_t indent = strspn(line, " \t"), n = 0;
+
+        if (indent >= length || (length - indent) % 2 != 0 || (length - indent) / 2 > size)
+                return 0;
+        for (const char *p = line + indent; p < line + length; p += 2, n++)
+                if (strspn(p, "0123456789abcdefABCDEF") < 2 || sscanf(p, "%2hhx", buffer + n) != 1)
+                        return 0;
+        return n;
+}
+
+/* The lines from there on that are an EDID: returns how long they are, 0 if they are none. */
+static size_t find_edid(const char *text, uint8_t *edid, size_t *ret_bytes) {
+        static const uint8_t head[] = { 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00 };
+        size_t n = 0, l, line_bytes;
+        const char *p = text;
+
+        while (*p) {
+                l = strcspn(p, "\n");
+                line_bytes = parse_digits(p, l, edid + n, EDID_BLOCKS_MAX * EDID_BLOCK_BYTES - n);
+                if (line_bytes == 0 || (n == 0 && (line_bytes < sizeof head || memcmp(edid, head, sizeof head) != 0)))
+                        break;
+                n += line_bytes;
+                p += l + (p[l] == '\n');
+        }
+        *ret_bytes = n;
+        return (size_t) (p - text);
+}
+
+static int print_edid(Redactor *r, const char *where, FILE *f, uint8_t *edid, size_t bytes) {
+        int k = redact_edid(r, where, edid, bytes);
+
+        if (k == -EBADMSG) {
+                fputs("\t\tunavailable: it is no EDID, so nobody knows what is in it\n", f);
+                return 0;
+        }
+        for (size_t i = 0; i < bytes && k >= 0; i++)
+                fprintf(f, "%s%02x%s", i % 16 == 0 ? "\t\t" : "", edid[i], i % 16 == 15 ? "\n" : "");
+        return k;
+}
+
+int redact_reported(Redactor *r, const char *where, const char *text, char **ret) {
+        _cleanup_free_ uint8_t *edid = malloc(EDID_BLOCKS_MAX * EDID_BLOCK_BYTES);
+        _cleanup_free_ char *without = NULL;
+        size_t bytes, n, l;
+        FILE *f;
+        int k = 0;
+
+        f = edid ? open_memstream(&without, &bytes) : NULL;
+        if (!f)
+                return -ENOMEM;
+        while (*text && k >= 0) {
+                l = find_edid(text, edid, &n);
+                if (l > 0)
+                        k = print_edid(r, where, f, edid, n);
+                else {
+                        l = strcspn(text, "\n");
+                        l += text[l] == '\n';
+                        fwrite(text, 1, l, f);
+                }
+                text += l;
+        }
+        if (fclose(f) != 0 && k >= 0)
+                k = -ENOMEM;
+        return k < 0 ? k : redact_text(r, where, without, ret);
+}

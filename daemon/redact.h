@@ -46,6 +46,8 @@ int redact_arguments(Redactor *redactor, const char *where, const char *argument
 
 /* The serial numbers in the hexadecimal form of config-space.h, and what there is of a device's product data. */
 int redact_config_space(Redactor *redactor, const char *where, const char *text, char **ret);
+/* A text with EDIDs in lines of hexadecimal digits, as xrandr prints them. */
+int redact_reported(Redactor *redactor, const char *where, const char *text, char **ret);
 /* A monitor's serial numbers, in place; checksums that were right stay so. -EBADMSG: it is no EDID. */
 int redact_edid(Redactor *redactor, const char *where, uint8_t *edid, size_t bytes);
 

@@ -2,6 +2,8 @@
 
 #include "job-bus.h"
 #include "names.h"
+#include "options-bus.h"
+#include "reported.h"
 #include "session-bus.h"
 #include "submission-bus.h"
 
@@ -64,9 +66,10 @@ int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
 
 int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         _cleanup_error_ Error error = {};
+        const char *displays = NULL;
         int r;
 
-        r = bus_read_no_options(m, &error);
+        r = options_bus_read_stop(m, &displays, &error);
         if (r >= 0 && !s)
                 r = no_session(&error);
         if (r < 0)
@@ -75,6 +78,9 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = bus_check_waiting(bus, m, ret_error);
+        /* A help to the reader, no more: without it, it is a stop all the same. */
+        if (r >= 0 && displays && session_is_active(s))
+                (void) reported_save(s->dir_fd, displays);
         /* Before the stop, which can end at once. */
         if (r >= 0 && session_is_active(s))
                 r = bus_answer_when_stopped(bus, s, m);

@@ -202,6 +202,41 @@ Test(redact, edid) {
         cr_assert_eq(redact_edid(r, "edid", edid, sizeof edid), -EBADMSG);
 }
 
+/* As xrandr prints it. */
+Test(redact, reported) {
+        _cleanup_redactor_ Redactor *r = redactor();
+        _cleanup_free_ char *text = NULL, *result = NULL, *expected = NULL;
+        uint8_t edid[EDID_BYTES];
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        edid_make(edid);
+        for (int way = 0; way < 2; way++) {
+                fputs("DP-1 connected primary 1920x1200+0+0 on gallium\n\tEDID: \n", f);
+                for (size_t i = 0; i < sizeof edid; i++)
+                        fprintf(f, "%s%02x%s", i % 16 == 0 ? "\t\t" : "", edid[i], i % 16 == 15 ? "\n" : "");
+                fputs("\tdithering: off\n\t\tabcd\n", f);
+                if (way == 0) {
+                        cr_assert_eq(fclose(f), 0);
+                        cr_assert_eq(redact_reported(r, "x", text, &result), 0);
+                        f = open_memstream(&expected, &bytes);
+                        cr_assert_eq(redact_edid(r, "x", edid, sizeof edid), 0);
+                }
+        }
+        cr_assert_eq(fclose(f), 0);
+        memcpy(strstr(expected, "gallium"), "[redact", 7);
+        cr_assert_not_null(strstr(result, "on [redacted host 1]\n"), "%s", result);
+        cr_assert_str_eq(strstr(result, "\tEDID"), strstr(expected, "\tEDID"));
+
+        /* One that is cut off. */
+        free(TAKE_PTR(result));
+        *strstr(text, "\n\tdithering") = 0;
+        text[strlen(text) - 33] = 0;
+        cr_assert_eq(redact_reported(r, "x", text, &result), 0);
+        cr_assert_not_null(strstr(result, "\tEDID: \n\t\tunavailable: it is no EDID"), "%s", result);
+        cr_assert_null(strstr(result, "00ffff"), "%s", result);
+}
+
 /* Lengths and offsets in an extension that lie. */
 Test(redact, edid_of_lies) {
         _cleanup_redactor_ Redactor *r = redactor();

@@ -3,9 +3,11 @@
 /* What an archive does not tell of the machine and its people, and what it tells of that. */
 
 #include <ftw.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "config-bytes.h"
+#include "ctl.h"
 #include "fixture.h"
 #include "tool.h"
 
@@ -162,5 +164,46 @@ Test(privacy, kept_when_asked) {
         assert_text_nowhere(f, USER);
         metadata = fake_read(&f->machine.tree, "unpacked/metadata.json");
         cr_assert_not_null(strstr(metadata, "\"redacted\":false,\n  \"redactions\":[\n  ],\n"), "%s", metadata);
+        daemon_stop(f);
+}
+
+/* What the desktop of the caller knows goes into the archive; a display server that says nothing holds nothing up. */
+Test(privacy, stop_tells_of_the_desktop) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *program = below(f->machine.tree.root, "bin/xrandr"), *text = NULL, *path = NULL;
+        _cleanup_ctl_ Ctl stop = {};
+
+        fake_file(&f->machine.tree, "bin/xrandr",
+                  "#!/bin/sh\necho \"DP-1 connected 1920x1200 $*\"\nexec sleep 0\n");
+        cr_assert_eq(chmod(program, 0755), 0);
+        cr_assert_gt(asprintf(&path, "%s/bin:%s", f->machine.tree.root, getenv("PATH")), 0);
+        cr_assert_eq(setenv("PATH", path, 1), 0);
+        cr_assert_eq(setenv("DISPLAY", ":7", 1), 0);
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        stop = CTL(f, "stop", "--wait");
+        cr_assert_eq(stop.status, 0, "%s", stop.err);
+        free(fixture_unpack(f, BUS_PATH_SESSION "/_1"));
+        text = fake_read(&f->machine.tree, "unpacked/displays-reported.txt");
+        cr_assert(startswith(text, "Reported by the user's programs, not by the kernel:\n\n"
+                                   "== xrandr --current --verbose ==\nDP-1 connected 1920x1200 --current --verbose\n"), "%s", text);
+        daemon_stop(f);
+}
+
+/* The daemon does not take everything for that. */
+Test(privacy, what_is_told_of_the_desktop) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *much = malloc(256 * KIB + 2);
+
+        daemon_start(f);
+        free(expect_path(session_start(f, 0)));
+        memset(much, 'x', 256 * KIB + 1);
+        much[256 * KIB + 1] = 0;
+        assert_error(manager_call(f, "Stop", "a{sv}", 1, "displays", "s", much), "org.freedesktop.DBus.Error.InvalidArgs");
+        assert_error(manager_call(f, "Stop", "a{sv}", 1, "displays", "s", "a\x1b[31m"), "org.freedesktop.DBus.Error.InvalidArgs");
+        assert_error(manager_call(f, "Stop", "a{sv}", 1, "displays", "b", 1), "org.freedesktop.DBus.Error.InvalidArgs");
+        assert_error(manager_call(f, "Stop", "a{sv}", 1, "display", "s", "x"), "org.freedesktop.DBus.Error.InvalidArgs");
+        assert_manager(f, "State", "capturing");
+        session_stop(f);
         daemon_stop(f);
 }

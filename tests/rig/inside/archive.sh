@@ -56,7 +56,7 @@ PYTHON
 
 decodes() {
     lspci -nnvv -F lspci-xxxx.txt >/tmp/lspci 2>/dev/null && grep -q 'Display controller.*\[1234:1111\]' /tmp/lspci &&
-        ! grep -q 'access denied' /tmp/lspci && grep -q 'Express (v1) Endpoint' /tmp/lspci && grep -q '^ff0: ' lspci-xxxx.txt
+        ! grep -q 'access denied' /tmp/lspci && grep -qE 'Express \(v[12]\) Root Complex' /tmp/lspci && grep -q '^ff0: ' lspci-xxxx.txt
 }
 
 item "name of the archive, with the ids and the driver" grep -qE '^mmiotrace-12341111-.*bochs-[0-9TZ]+\.tar\.xz$' <<<"$name"
@@ -78,7 +78,9 @@ item "what was done, and when" grep -qE '^ +[0-9]+\.[0-9]{6}  the display is on$
 item "what the user said" grep -qx 'What it is for' description.txt
 item "board and BIOS" grep -q '^Machine: QEMU .*BIOS SeaBIOS' description.txt
 item "processors and memory" says '.machine.cpus.present == "0-1" and .machine.memory_bytes > 500000000'
-item "command line, taint and lockdown" says '(.machine.cmdline | test("blacklist=bochs")) and .machine.taint == 0 and .machine.lockdown == "none"'
+item "command line" says '.machine.cmdline | test("blacklist=bochs")'
+item "taint" says ".machine.taint == $(</proc/sys/kernel/tainted)"
+item "lockdown" says '.machine.lockdown == "none"'
 item "loss" says '.loss.events == 0 and .loss.gaps == 0'
 item "marks by both clocks" says '.session.marks[0].realtime_usec > 0 and .session.marks[0].monotonic_usec > 0'
 item "trace" grep -qE '^(R|W) [1248] ' mmiotrace.log
