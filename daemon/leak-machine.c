@@ -3,10 +3,14 @@
 /* Where the values that leak.h looks for come from. */
 
 #include "config-space.h"
+#include "displays.h"
 #include "identity.h"
 #include "leak.h"
 #include "metadata.h"
 #include "pci-device.h"
+
+#define EDID_BLOCK_BYTES 128
+#define DESCRIPTOR_BYTES 18
 
 static int load_driver(int metadata_fd, struct json_object **ret) {
         _cleanup_free_ char *text = NULL;
@@ -90,6 +94,35 @@ static int add_serials(Leak *l, const char *dump, struct json_object *devices) {
         return r;
 }
 
+/* The serial number of a monitor as text, which a driver reads with the rest of its EDID. */
+static int add_monitors(Leak *l, int metadata_fd) {
+        static const uint8_t serial[] = { 0x00, 0x00, 0x00, 0xff };
+        _cleanup_strv_ char **names = NULL;
+        int r;
+
+        r = displays_list_edids(metadata_fd, &names);
+        STRV_FOREACH(name, names) {
+                _cleanup_free_ char *edid = NULL;
+                size_t bytes;
+
+                if (r < 0)
+                        break;
+                if (read_file_at(metadata_fd, *name, DISPLAYS_EDID_MAX_BYTES, &edid, &bytes) < 0 || bytes < EDID_BLOCK_BYTES)
+                        continue;
+                for (size_t at = 54; at + DESCRIPTOR_BYTES < EDID_BLOCK_BYTES && r >= 0; at += DESCRIPTOR_BYTES) {
+                        const char *text = edid + at + 5;
+                        size_t n = 0;
+
+                        if (memcmp(edid + at, serial, sizeof serial) != 0)
+                                continue;
+                        while (n < DESCRIPTOR_BYTES - 5 && text[n] != '\n')
+                                n++;
+                        r = leak_add_value(l, "serial", *name, (const uint8_t *) text, n - n % 2);
+                }
+        }
+        return r;
+}
+
 int leak_add_machine(Leak *l, int metadata_fd) {
         _cleanup_json_ struct json_object *identity = NULL, *driver = NULL;
         struct json_object *devices = NULL;
@@ -99,6 +132,8 @@ int leak_add_machine(Leak *l, int metadata_fd) {
         r = identity_load(metadata_fd, &identity);
         if (r >= 0 && identity)
                 r = add_macs(l, identity);
+        if (r >= 0)
+                r = add_monitors(l, metadata_fd);
         if (r >= 0)
                 r = load_driver(metadata_fd, &driver);
         if (r < 0)

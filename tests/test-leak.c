@@ -4,6 +4,7 @@
 
 #include "leak.h"
 #include "metadata.h"
+#include "edid-bytes.h"
 #include "identity.h"
 #include "test-util.h"
 #include "text-trace.h"
@@ -152,6 +153,21 @@ Test(leak, sample) {
         cr_assert_not_null(strstr(warning, "0000:00:02.0 BAR 0 + 0x5404"), "%s", warning);
         cr_assert_null(strstr(warning, "eth9"));
         free(warning);
+}
+
+/* As it comes over the wire to a monitor, a byte at a time. */
+Test(leak, monitor) {
+        _cleanup_leak_ Leak *l = NULL;
+        uint8_t edid[EDID_BYTES];
+
+        edid_make(edid);
+        test_file("edid-card0-DP-1.bin", (const char *) edid, sizeof edid);
+        test_file("edid-card0-DP-2.bin", "short", 5);
+        cr_assert_eq(leak_new(&l), 0);
+        cr_assert_eq(leak_add_machine(l, test_dir()), 0);
+        for (size_t i = 0; i < sizeof edid; i++)
+                give(l, RECORD_READ, 1, 0x1000, edid[i]);
+        assert_found(l, "[{\"what\":\"serial\",\"of\":\"edid-card0-DP-1.bin\",\"registers\":[\"0x1000\"],\"count\":1}]");
 }
 
 /* A session without a driver, or of before there were these files. */
