@@ -16,6 +16,7 @@
 #include "describe.h"
 #include "device-events.h"
 #include "json.h"
+#include "log-hash.h"
 #include "log-writer.h"
 #include "members.h"
 #include "metadata.h"
@@ -352,13 +353,18 @@ static int write_archive(const Folders *folders, unsigned level, struct json_obj
         uint64_t *ret_bytes, uint64_t *ret_log_bytes) {
         _cleanup_free_ char *metadata = NULL, *description = NULL;
         _cleanup_archive_head_ ArchiveHead machine = {};
+        _cleanup_json_ struct json_object *sums = NULL;
         _cleanup_free_ ArchiveMember *members = NULL;
         _cleanup_raw_files_ RawFiles raw = {};
         const char *uname = "";
         size_t n_members = 0;
         int r;
 
-        r = merge_warnings(session, warnings);
+        r = log_hash(folders->log_fd, segments, &sums);
+        if (r >= 0)
+                r = json_add(session, "log_segments", TAKE_PTR(sums));
+        if (r >= 0)
+                r = merge_warnings(session, warnings);
         if (r >= 0 && privacy->redactor)
                 r = privacy_apply(privacy, session);
         if (r >= 0)

@@ -14,7 +14,7 @@ static const char *const session_members[] = {
         "id", "result", "result_text", "stop_reason", "driver", "module", "driver_version", "load", "rebind", "description", "devices",
         "source", "keep", "stacks", "keep_raw", "cpu", "cpus_online", "cpus_offline", "buffer_bytes", "boot_id",
         "start_realtime_usec", "start_monotonic_usec", "stop_realtime_usec", "stop_monotonic_usec",
-        "compressed_bytes", "marks", "printed_events", "warnings",
+        "compressed_bytes", "marks", "printed_events", "log_segments", "warnings",
 };
 
 static int add_session(struct json_object *root, struct json_object *session) {
