@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
+#include <search.h>
 
 #include "redact.h"
 #include "sysfs.h"
@@ -39,8 +40,7 @@ struct Redactor {
         size_t n_known;
         bool starts[256];       /* bytes that a known value begins with */
         char **kept;
-        Value *values;
-        size_t n_values;
+        void *values;           /* a tree of Value, see tsearch(3): a log can hold a hundred thousand */
         unsigned n_by_kind[_REDACT_KIND_MAX];
         Count *counts;
         size_t n_counts;
@@ -57,6 +57,19 @@ static const char *const kind_words[_REDACT_KIND_MAX] = {
         [REDACT_SSID] = "ssid",
 };
 
+static void free_value(void *p) {
+        Value *v = p;
+
+        free(v->value);
+        free(v);
+}
+
+static int compare_values(const void *a, const void *b) {
+        const Value *x = a, *y = b;
+
+        return x->kind != y->kind ? (int) x->kind - (int) y->kind : strcasecmp(x->value, y->value);
+}
+
 int redactor_new(Redactor **ret) {
         *ret = calloc(1, sizeof(Redactor));
         return *ret ? 0 : -ENOMEM;
@@ -70,9 +83,7 @@ Redactor *redactor_free(Redactor *r) {
                 free(r->known[i].value);
         }
         free(r->known);
-        for (size_t i = 0; i < r->n_values; i++)
-                free(r->values[i].value);
-        free(r->values);
+        tdestroy(r->values, free_value);
         for (size_t i = 0; i < r->n_counts; i++)
                 free(r->counts[i].where);
         free(r->counts);
@@ -208,23 +219,22 @@ int redactor_count(Redactor *r, RedactKind kind, const char *where) {
 
 /* Its number among those of its kind, from 1. */
 static int number_of(Redactor *r, RedactKind kind, const char *value, unsigned *ret) {
-        Value *grown;
-        char *copy;
+        const Value key = { .kind = kind, .value = (char *) value };
+        Value **found = tfind(&key, &r->values, compare_values), *v;
 
-        for (size_t i = 0; i < r->n_values; i++)
-                if (r->values[i].kind == kind && strcasecmp(r->values[i].value, value) == 0) {
-                        *ret = r->values[i].number;
-                        return 0;
-                }
-        grown = reallocarray(r->values, r->n_values + 1, sizeof(Value));
-        if (!grown)
+        if (found) {
+                *ret = (*found)->number;
+                return 0;
+        }
+        v = malloc(sizeof(Value));
+        if (!v)
                 return -ENOMEM;
-        r->values = grown;
-        copy = strdup(value);
-        if (!copy)
+        *v = (Value) { kind, r->n_by_kind[kind] + 1, strdup(value) };
+        if (!v->value || !tsearch(v, &r->values, compare_values)) {
+                free_value(v);
                 return -ENOMEM;
-        r->values[r->n_values++] = (Value) { kind, ++r->n_by_kind[kind], copy };
-        *ret = r->n_by_kind[kind];
+        }
+        *ret = ++r->n_by_kind[kind];
         return 0;
 }
 

@@ -149,6 +149,20 @@ Test(redact, list) {
                          "{\"what\":\"host\",\"where\":\"uname.txt\",\"count\":1}]");
 }
 
+/* A network that floods the log costs no more than that many lines. */
+Test(redact, many_values) {
+        _cleanup_redactor_ Redactor *r = redactor();
+        _cleanup_free_ char *text = NULL, *result = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+
+        for (unsigned i = 0; i < 200000; i++)
+                fprintf(f, "from 02:00:%02x:%02x:%02x:01\n", i >> 16, i >> 8 & 0xff, i & 0xff);
+        cr_assert_eq(fclose(f), 0);
+        cr_assert_eq(redact_text(r, "kernel.log", text, &result), 0);
+        cr_assert_not_null(strstr(result, "\nfrom [redacted mac 200000]\n"));
+}
+
 /* Whatever stands at the end of a text, nothing behind it is looked at. */
 Test(redact, ends) {
         static const char text[] = "SSID 'x\nSerialNumber: 52:54:00:12:34:5e\npassword=\"/home/a://b:c@d UUID=0f0d6be5-6e3b-4a1e-9c1e-0a51a1b5c2d3 enx52540012345e";
