@@ -111,6 +111,26 @@ else
     ok "export with a wrong password"
 fi
 
+if systemctl service-log-level mmiotraced debug && [ "$(systemctl service-log-level mmiotraced)" = debug ]; then
+    ok "log level by root"
+else
+    not_ok "log level by root" "$(systemctl service-log-level mmiotraced 2>&1)"
+fi
+if runuser -u other -- systemctl service-log-level mmiotraced err 2>/tmp/errors; then
+    not_ok "log level by another user" "it was set"
+elif [ "$(runuser -u other -- systemctl service-log-level mmiotraced)" != debug ]; then
+    not_ok "log level by another user" "$(systemctl service-log-level mmiotraced)"
+else
+    ok "log level by another user"
+fi
+journalctl --update-catalog
+journalctl --no-pager -b -x -u mmiotraced >/tmp/explained
+if grep -q 'Subject: MMIO trace session 1 captures' /tmp/explained; then
+    ok "messages are explained"
+else
+    not_ok "messages are explained" "$(tail -n 30 /tmp/explained)"
+fi
+
 systemctl mask --runtime --now polkit.service >/dev/null 2>&1
 refused "start without polkit" AccessDenied tracer start
 if mmiotracectl start >/dev/null && mmiotracectl stop >/dev/null; then
