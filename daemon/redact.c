@@ -597,12 +597,23 @@ static int scan(Redactor *r, const char *where, const char *text, bool arguments
         s.out = open_memstream(&result, &bytes);
         if (!s.out)
                 return -ENOMEM;
-        for (const char *line = text; *line && s.r >= 0; line = s.end + (*s.end == '\n')) {
-                s.start = s.row_end = line;
-                s.end = strchrnul(line, '\n');
+        for (const char *line = text, *end; *line && s.r >= 0; line = end + (*end == '\n')) {
+                _cleanup_free_ char *copy = NULL;
+
+                /* By itself, so that no function of strings looks at what is behind it. */
+                end = strchrnul(line, '\n');
+                copy = malloc((size_t) (end - line) + 1);
+                if (!copy) {
+                        s.r = -ENOMEM;
+                        break;
+                }
+                memcpy(copy, line, (size_t) (end - line));
+                copy[end - line] = 0;
+                s.start = s.row_end = copy;
+                s.end = copy + (end - line);
                 s.arguments = arguments || has_arguments(s.start, s.end);
                 scan_line(&s);
-                if (*s.end == '\n')
+                if (*end == '\n')
                         fputc('\n', s.out);
         }
         if (fclose(s.out) != 0 && s.r >= 0)

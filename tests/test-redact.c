@@ -156,11 +156,11 @@ Test(redact, many_values) {
         size_t bytes;
         FILE *f = open_memstream(&text, &bytes);
 
-        for (unsigned i = 0; i < 200000; i++)
+        for (unsigned i = 0; i < 50000; i++)
                 fprintf(f, "from 02:00:%02x:%02x:%02x:01\n", i >> 16, i >> 8 & 0xff, i & 0xff);
         cr_assert_eq(fclose(f), 0);
         cr_assert_eq(redact_text(r, "kernel.log", text, &result), 0);
-        cr_assert_not_null(strstr(result, "\nfrom [redacted mac 200000]\n"));
+        cr_assert_not_null(strstr(result, "\nfrom [redacted mac 50000]\n"));
 }
 
 /* Whatever stands at the end of a text, nothing behind it is looked at. */
