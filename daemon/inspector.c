@@ -25,7 +25,7 @@ static int connect_to(const char *path, Error *error) {
                 return -errno;
         if (connect(fd, (const struct sockaddr *) &address, sizeof address) < 0)
                 return error_set_errno(error, ERROR_FAILED, -errno,
-                                "The reader unit cannot be asked, \"systemctl start mmiotraced-inspect.socket\" may help");
+                                "The reader unit cannot be asked, \"systemctl restart mmiotraced-inspect.socket\" may help");
         return TAKE_FD(fd);
 }
 

@@ -368,7 +368,7 @@ Test(inspect, bad_answers) {
                 _cleanup_error_ Error error = {};
 
                 cr_expect_eq(inspector_ask("socket", QUESTION_KALLSYMS, fd, &error), i == 0 ? -ENOENT : -ECONNREFUSED);
-                cr_expect_not_null(strstr(strempty(error.text), "systemctl start mmiotraced-inspect.socket"));
+                cr_expect_not_null(strstr(strempty(error.text), "systemctl restart mmiotraced-inspect.socket"));
                 test_file("socket", "", 0);
         }
 }
@@ -396,7 +396,7 @@ Test(inspect, saving) {
         cr_expect(!boot_symbols_exist(raw_fd));
         cr_assert_eq(boot_symbols_save("socket", raw_fd, on_warning, NULL), 0);
         cr_expect_eq(n_warnings, 2);
-        assert_saved(raw_fd, RAW_KALLSYMS, "unavailable: The reader unit cannot be asked, \"systemctl start "
+        assert_saved(raw_fd, RAW_KALLSYMS, "unavailable: The reader unit cannot be asked, \"systemctl restart "
                      "mmiotraced-inspect.socket\" may help: No such file or directory\n");
 
         /* A later answer replaces that. */

@@ -202,7 +202,8 @@ install_package() {
     cp -a "$files/mmiotraced" /usr/libexec
     cp -a "$files"/mmiotraced*.* "$units"
     systemctl daemon-reload
-    systemctl start mmiotraced-inspect.socket mmiotraced-upload.socket
+    # Without their files these sockets are closed, and count as there all the same.
+    systemctl restart mmiotraced-inspect.socket mmiotraced-upload.socket
 }
 start removed
 systemctl stop mmiotraced
