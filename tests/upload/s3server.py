@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""OpenStack Swift with its S3 interface, all of it in one process group below one folder: a store that checks signatures
+"""OpenStack Swift with its S3 interface, all of it below one folder: a store that checks signatures
 and the hash of the content, and knows uploads in parts.
 
 usage: s3server.py FOLDER PORT CERT KEY     (and the three ports behind PORT; ends with SIGTERM)
@@ -123,13 +123,24 @@ def main(folder, port, cert, key):
     files.append(("proxy", write(folder, "proxy.conf", PROXY, port=port, cert=cert, key=key, region=REGION, secret=SECRET,
                                  user_key=USER.replace(":", "_"))))
 
-    os.setpgid(0, 0)
+    # Not by their process group: Swift begins a session of its own in each.
+    pids = []
+
+    def end(*_):
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
     for kind, path in files:
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             sys.exit(run_wsgi(path, kind + "-server", verbose=True))
-    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
-    os.wait()
-    os.killpg(0, signal.SIGKILL)
+        pids.append(pid)
+    ended, _ = os.wait()
+    pids.remove(ended)
+    end()
 
 
 if __name__ == "__main__":
