@@ -11,7 +11,7 @@
 #include "test-util.h"
 #include "xz.h"
 
-TestSuite(early_seal, .fini = test_done);
+TestSuite(early_seal, .fini = test_done, .timeout = 120);
 
 #define GIB (1024 * MIB)
 #define SUBBUF_BYTES 4096
@@ -153,7 +153,7 @@ Test(early_seal, failure) {
 }
 
 /* At each moment every segment is there, once and whole. */
-Test(early_seal, killed_at_any_moment, .timeout = 120) {
+Test(early_seal, killed_at_any_moment) {
         const unsigned n = 10;
         unsigned n_kills = 0;
         EarlySealState state;
@@ -264,7 +264,7 @@ static void tell(const EarlySealState *state, void *userdata) {
 }
 
 /* On a disk that has no room at all for sessions. */
-Test(early_seal, run, .timeout = 60) {
+Test(early_seal, run) {
         StorageSettings storage = { .keep_free = { .set = true, .bytes = STORAGE_UNLIMITED } };
         DrainCounters *counters = mmap(NULL, sizeof(DrainCounters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         EarlySealState state = {};
