@@ -30,7 +30,7 @@ compare() {
     fi
 }
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.12
 for kernel; do
     rm -rf "$work"/{formats,plain,stacks,lossy}
     status=0 start=$SECONDS

@@ -3,6 +3,8 @@
 #
 # Does the full rig work? On each kernel: systemd, D-Bus, polkit, network, overlay and disk are
 # there, and an exit status, a panic and a timeout come out as what they are.
+#
+# By name only: every other test in the full rig fails without it.
 
 set -euo pipefail
 rig=$(cd "$(dirname "$0")/../../tools" && pwd -P)/rig-full

@@ -13,7 +13,7 @@ test=widths
 . "$here/counter.sh"
 command -v jq >/dev/null || die "jq is missing" 77
 
-[ $# -gt 0 ] || set -- 6.1 6.12
+[ $# -gt 0 ] || set -- 6.12
 for kernel; do
     rm -f "$work"/*.{next,tar.xz} "$work/kernel.txt"
     run_kmod "$kernel" --memory 1536 --timeout 600 || result=1
