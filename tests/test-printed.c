@@ -100,12 +100,12 @@ Test(printed, many) {
         size_t bytes, n;
         FILE *f = open_memstream(&log, &bytes);
 
-        for (unsigned i = 0; i < 50000; i++)
+        for (unsigned i = 0; i < 10000; i++)
                 fprintf(f, "[   50.000000] W 4 41.%06u 1 0xfea00000 0x%x 0x0 0\n", i * 3, i);
         cr_assert_eq(fclose(f), 0);
         cr_assert_eq(printed_find(printed, log), 0);
         cr_assert_eq(printed_find(printed, log), 0);
-        for (unsigned i = 0; i < 49999; i++) {
+        for (unsigned i = 0; i < 9999; i++) {
                 char line[64];
 
                 (void) snprintf(line, sizeof line, "W 4 41.%06u 1 0xfea00000 0x%x 0x0 0\n", i * 3, i);
@@ -113,5 +113,5 @@ Test(printed, many) {
         }
         cr_assert_eq(printed_lines(printed, &lines, &n, &first_ns), 0);
         cr_assert_eq(n, 1);
-        cr_assert_str_eq(lines, "W 4 41.149997 1 0xfea00000 0xc34f 0x0 0\n");
+        cr_assert_str_eq(lines, "W 4 41.029997 1 0xfea00000 0x270f 0x0 0\n");
 }
