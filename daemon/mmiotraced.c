@@ -21,6 +21,7 @@ static void help(void) {
              "     --recover      Do not run: end the session that a dead daemon has left, put\n"
              "                    the machine back, and exit; 1 if that is not possible\n"
              "     --if-stopped   With --recover, from a unit: only if it is being stopped\n"
+             "     --if-gone      With --recover: only if no daemon is on its way\n"
              "     --bus-introspect [INTERFACE]\n"
              "                    Write the introspection data of all interfaces, or of one, and exit\n"
              "  -h --help         Show this\n"
@@ -56,6 +57,7 @@ int main(int argc, char *argv[]) {
                 { "version", no_argument, NULL, 'v' },
                 { "recover", no_argument, NULL, 'r' },
                 { "if-stopped", no_argument, NULL, 's' },
+                { "if-gone", no_argument, NULL, 'g' },
                 {},
         };
         static const char *const dropin_dirs[] = {
@@ -79,7 +81,8 @@ int main(int argc, char *argv[]) {
                 .config = CONFIG_DEFAULT,
         };
         _cleanup_error_ Error error = {};
-        bool boot = false, introspect = false, recover = false, if_stopped = false;
+        bool boot = false, introspect = false, recover = false;
+        RecoverWhen when = RECOVER_NOW;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -100,7 +103,10 @@ int main(int argc, char *argv[]) {
                         recover = true;
                         break;
                 case 's':
-                        if_stopped = true;
+                        when = RECOVER_IF_STOPPED;
+                        break;
+                case 'g':
+                        when = RECOVER_IF_GONE;
                         break;
                 default:
                         return 2;
@@ -120,7 +126,7 @@ int main(int argc, char *argv[]) {
         if (recover) {
                 /* systemd takes no descriptors from a process that is not the service's main one. */
                 (void) unsetenv("NOTIFY_SOCKET");
-                r = recover_run(&context, if_stopped);
+                r = recover_run(&context, when);
         } else
                 r = boot ? boot_run(&context) : daemon_run(&context);
         config_done(&context.config);

@@ -125,7 +125,7 @@ static void end_session_apart(Context *context) {
                 say(3, "The session that was cut short could not be ended: the next daemon seals what is on disk.");
 }
 
-int recover_run(Context *context, bool if_stopped) {
+int recover_run(Context *context, RecoverWhen when) {
         _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
         _cleanup_free_ char *boot_id = NULL;
         _cleanup_strv_ char **done = NULL;
@@ -135,7 +135,7 @@ int recover_run(Context *context, bool if_stopped) {
         runtime_fd = open(context->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (runtime_fd < 0)
                 return errno == ENOENT ? 0 : fail(-errno, "Cannot open the runtime directory", NULL);
-        if (!undo_exists(runtime_fd) || (if_stopped && !unit_is_being_stopped()))
+        if (!undo_exists(runtime_fd) || (when == RECOVER_IF_STOPPED && !unit_is_being_stopped()))
                 return 0;
         r = undo_lock(runtime_fd, false, &lock_fd);
         if (r == -EWOULDBLOCK)
@@ -145,7 +145,7 @@ int recover_run(Context *context, bool if_stopped) {
         /* systemd counts each automatic restart as an end for which it starts the recover unit, and that may come to run
          * when the next daemon has died as well, and one more is on its way: the session is that one's. With the lock, so
          * that none comes in between. */
-        if (!if_stopped && unit_bus_is_alive("mmiotraced.service") > 0)
+        if (when == RECOVER_IF_GONE && unit_bus_is_alive("mmiotraced.service") > 0)
                 return 0;
         r = undo_boot_id(context->proc_root, &boot_id);
         if (r < 0)

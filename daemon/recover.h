@@ -9,6 +9,12 @@
 #include "context.h"
 #include "error.h"
 
-/* Returns 1 if there was something to do, 0 if not, or if a daemon is there, whose work it is. if_stopped: only if this
- * runs for a unit that is being stopped, and not in between two starts of it. Logs what it does, and its errors. */
-int recover_run(Context *context, bool if_stopped);
+typedef enum RecoverWhen {
+        RECOVER_NOW,            /* whatever becomes of the service: by hand, and at a boot to which it has not come in time */
+        RECOVER_IF_STOPPED,     /* for a unit that is being stopped, and not in between two starts of it */
+        RECOVER_IF_GONE,        /* no daemon is on its way, as after a crash */
+} RecoverWhen;
+
+/* Returns 1 if there was something to do, 0 if not, or if a daemon is there, whose work it is. Logs what it does, and its
+ * errors. */
+int recover_run(Context *context, RecoverWhen when);

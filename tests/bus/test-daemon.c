@@ -59,7 +59,7 @@ int main(int argc, char *argv[]) {
                 r = boot_begin(&context, &module, &error);
                 fprintf(stderr, "boot: %i %s\n", r, module ?: strempty(error.text));
         } else
-                r = argc == 5 ? recover_run(&context, false) : daemon_run(&context);
+                r = argc == 5 ? recover_run(&context, RECOVER_NOW) : daemon_run(&context);
         config_done(&context.config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -14,11 +14,15 @@ test=boot
 . "$(dirname "$0")/outer.sh"
 command -v jq >/dev/null || die "jq is missing" 77
 
-# Whatever keeps the daemon away; and nobody wants to wait for five minutes.
+# The daemon is to start, but behind something that never ends; and nobody wants to wait for five minutes.
 armed=$work/armed
-mkdir -p "$armed"/etc/{mmiotraced,systemd/system/mmiotraced-boot-recover.timer.d} "$armed/var/lib/mmiotraced"
-ln -s /dev/null "$armed/etc/systemd/system/mmiotraced.service"
-printf '[Timer]\nOnActiveSec=\nOnActiveSec=5s\n' >"$armed/etc/systemd/system/mmiotraced-boot-recover.timer.d/test.conf"
+units=$armed/etc/systemd/system
+mkdir -p "$armed/etc/mmiotraced" "$units"/{mmiotraced.service.d,systemd-logind.service.wants,mmiotraced-boot-recover.timer.d} \
+    "$armed/var/lib/mmiotraced"
+printf '[Service]\nType=oneshot\nExecStart=/bin/sleep infinity\nTimeoutStartSec=infinity\n' >"$units/never.service"
+printf '[Unit]\nWants=never.service\nAfter=never.service\n' >"$units/mmiotraced.service.d/never.conf"
+ln -s /lib/systemd/system/mmiotraced.service "$units/systemd-logind.service.wants/mmiotraced.service"
+printf '[Timer]\nOnActiveSec=\nOnActiveSec=5s\n' >"$units/mmiotraced-boot-recover.timer.d/test.conf"
 # As Manager.Arm writes it.
 jq -n '{ version: 1, owner_uid: 0, driver: "e1000e", load: true, at_boot: true, keep: "oldest",
     stop_after_usec: 3600000000 }' >"$armed/etc/mmiotraced/next-boot.json"
