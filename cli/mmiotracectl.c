@@ -116,7 +116,7 @@ static int verb_help(Client *c, int argc, char *argv[]) {
               "    2  wrong usage\n"
               "    3  status without ID, status --follow: no session is running\n"
               "    4  there is no session with that ID\n"
-              "    5  stop, run: it went well, but the session lost events\n"
+              "    5  stop, run: it went well, but events were lost, or given up\n"
               "    6  check: something stands in the way, and a session would not begin\n"
               "    7  submit: it is not sent yet; the daemon goes on trying\n"
               "  125  run: the session failed; the command was not run, or went well itself\n"

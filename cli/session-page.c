@@ -14,7 +14,7 @@
 Style session_state_style(const SessionView *v) {
         if (session_view_is_failure(v))
                 return STYLE_BAD;
-        if (v->lost_events == 0 && (streq(v->state, "capturing") || streq(v->state, "sealed")))
+        if (!session_view_is_incomplete(v) && (streq(v->state, "capturing") || streq(v->state, "sealed")))
                 return STYLE_GOOD;
         return STYLE_ATTENTION;
 }
@@ -117,6 +117,9 @@ static void add_counts(Page *p, const SessionView *v) {
                                 v->lost_events, v->lost_events == 1 ? "" : "s");
         else
                 page_add(p, "Lost", STYLE_NONE, "none");
+        if (v->given_up_events > 0)
+                page_add(p, "Given up", STYLE_ATTENTION, "%" PRIu64 " of the oldest accesses (%s), to stay within the limit",
+                                v->given_up_events, FORMAT_BYTES(v->given_up_bytes));
 }
 
 /* What is in the kernel's buffer, and for how long that can go on. */

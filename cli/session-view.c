@@ -43,6 +43,8 @@ static const struct {
         { "Unknown", "t", offsetof(SessionView, unknown), "unknown" },
         { "Maps", "t", offsetof(SessionView, maps), "maps" },
         { "BytesRaw", "t", offsetof(SessionView, raw_bytes), "raw_bytes" },
+        { "GivenUpEvents", "t", offsetof(SessionView, given_up_events), "given_up_events" },
+        { "BytesGivenUp", "t", offsetof(SessionView, given_up_bytes), "given_up_bytes" },
         { "BytesCompressed", "t", offsetof(SessionView, compressed_bytes), "compressed_bytes" },
         { "BytesCompressedOnDisk", "t", offsetof(SessionView, compressed_disk_bytes), "compressed_disk_bytes" },
         { "SpaceShort", "b", offsetof(SessionView, space_short), "space_short" },
@@ -290,6 +292,10 @@ bool session_view_is_final(const SessionView *v) {
 
 bool session_view_is_failure(const SessionView *v) {
         return streq(v->state, "failed") || (!isempty(v->result) && !streq(v->result, "success"));
+}
+
+bool session_view_is_incomplete(const SessionView *v) {
+        return v->lost_events > 0 || v->given_up_events > 0;
 }
 
 unsigned session_view_ring_percent(const SessionView *v) {

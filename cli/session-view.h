@@ -27,6 +27,7 @@ typedef struct SessionView {
         uint64_t events, lost_events, reads, writes, unknown, maps;
         uint64_t raw_bytes, log_bytes, archive_bytes, buffer_size_bytes;
         uint64_t compressed_bytes, compressed_disk_bytes;       /* of raw_bytes, while space is short */
+        uint64_t given_up_events, given_up_bytes;               /* at its limit, for newer ones */
         uint64_t ring_fill_bytes;       /* in the fullest ring; buffer_size_bytes is one ring's */
         uint64_t event_rate;            /* events/s over the last second */
         char **device_names;            /* devices with their names, where somebody has looked them up; or NULL */
@@ -70,6 +71,9 @@ bool session_view_is_final(const SessionView *v);
 
 /* Final, and with a result that is no success. */
 bool session_view_is_failure(const SessionView *v);
+
+/* Events are missing in it that were there: lost, or given up for newer ones. */
+bool session_view_is_incomplete(const SessionView *v);
 
 /* How full the fullest ring is, 0 to 100; 0 also if its size is not known. */
 unsigned session_view_ring_percent(const SessionView *v);

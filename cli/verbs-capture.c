@@ -269,6 +269,15 @@ int verb_mark(Client *c, int argc, char *argv[]) {
         return r < 0 ? client_fail_errno(c, r, "Cannot show the mark") : EXIT_SUCCESS;
 }
 
+void complain_if_incomplete(const SessionView *v) {
+        if (v->lost_events > 0)
+                client_complain(NULL, "LOST: %" PRIu64 " event%s; the trace is not complete", v->lost_events,
+                                v->lost_events == 1 ? "" : "s");
+        if (v->given_up_events > 0)
+                client_complain(NULL, "GIVEN UP: %" PRIu64 " of the oldest accesses; the beginning of the trace is not complete",
+                                v->given_up_events);
+}
+
 /* What is said when "stop" comes back; the status tells apart what went wrong. */
 static int say_stopped(const Client *c, const SessionView *v) {
         _cleanup_json_ json_object *o = NULL;
@@ -297,16 +306,14 @@ static int say_stopped(const Client *c, const SessionView *v) {
                 return client_fail_errno(c, r, "Cannot show the session");
 
         /* Also when something else went wrong, which then has the exit status. */
-        if (v->lost_events > 0)
-                client_complain(NULL, "LOST: %" PRIu64 " event%s; the trace is not complete", v->lost_events,
-                                v->lost_events == 1 ? "" : "s");
+        complain_if_incomplete(v);
         if (session_view_is_failure(v)) {
                 client_complain(NULL, "The session did not end well (%s)%s%s",
                                 isempty(v->result) ? v->state : v->result,
                                 isempty(v->result_text) ? "." : ": ", v->result_text);
                 return EXIT_FAILURE;
         }
-        return v->lost_events > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
+        return session_view_is_incomplete(v) ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
 int stop_append_options(const Client *c, sd_bus_message *m) {

@@ -180,9 +180,7 @@ static int say_ended(const Run *run, const SessionView *v, bool early) {
         if (r < 0)
                 (void) client_fail_errno(c, r, "Cannot show the session");
 
-        if (v->lost_events > 0)
-                client_complain(NULL, "LOST: %" PRIu64 " event%s; the trace is not complete", v->lost_events,
-                                v->lost_events == 1 ? "" : "s");
+        complain_if_incomplete(v);
         if (early)
                 client_complain(NULL, "The session ended before the command did: the trace has only a part of it.");
         if (session_view_is_failure(v))
@@ -191,7 +189,7 @@ static int say_ended(const Run *run, const SessionView *v, bool early) {
                                 isempty(v->result_text) ? "." : ": ", v->result_text);
         if (r < 0 || early || session_view_is_failure(v))
                 return EXIT_SESSION_FAILED;
-        return v->lost_events > 0 ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
+        return session_view_is_incomplete(v) ? EXIT_EVENTS_LOST : EXIT_SUCCESS;
 }
 
 static int run_command(Run *run) {

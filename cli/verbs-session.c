@@ -259,7 +259,8 @@ static int print_list(const Client *c, const SessionList *l) {
                 table_add(&t, STYLE_NONE, "%s", isempty(v->driver) ? "-" : v->driver);
                 table_add(&t, STYLE_NONE, "%s", v->start_usec > 0 ? FORMAT_RELATIVE(v->start_usec, now_usec) : "-");
                 table_add(&t, STYLE_NONE, "%" PRIu64, v->events);
-                table_add(&t, v->lost_events > 0 ? STYLE_BAD : STYLE_NONE, "%" PRIu64, v->lost_events);
+                table_add(&t, session_view_is_incomplete(v) ? STYLE_BAD : STYLE_NONE, "%" PRIu64,
+                                v->lost_events + v->given_up_events);
                 table_add(&t, STYLE_NONE, "%s", FORMAT_BYTES(size_bytes));
                 table_add(&t, isempty(v->submit_error) ? STYLE_NONE : STYLE_BAD, "%s", sent_to(v));
                 table_add(&t, STYLE_NONE, "%s", isempty(v->archive) ? "-" : v->archive);

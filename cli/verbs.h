@@ -5,6 +5,7 @@
  * a bus that is open, says everything there is to say, and returns the exit status. */
 
 #include "client.h"
+#include "session-view.h"
 
 int verb_check(Client *c, int argc, char *argv[]);
 int verb_start(Client *c, int argc, char *argv[]);
@@ -39,6 +40,9 @@ int start_request(const Client *c, const char *member, sd_bus_message **ret);
 
 /* client_fail_bus() for a Start that was refused. */
 int start_fail(const Client *c, int r, const sd_bus_error *error);
+
+/* What is missing of a session, on standard error; nothing if nothing is. */
+void complain_if_incomplete(const SessionView *v);
 
 /* The options of Stop, with what the caller's desktop tells of the displays. */
 int stop_append_options(const Client *c, sd_bus_message *m);

@@ -35,7 +35,8 @@
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
 #define SESSION_RAW_DIR "raw"
-#define SESSION_FORMATS_DIR "raw/formats"
+#define RAW_FORMATS_DIR "formats"
+#define SESSION_FORMATS_DIR SESSION_RAW_DIR "/" RAW_FORMATS_DIR
 /* Beside the raw segments of a session with call stacks; so they are called in the archive, too. */
 #define RAW_KALLSYMS "kallsyms"
 #define RAW_MODULES "modules"

@@ -38,6 +38,7 @@ typedef struct Record {
         uint64_t virt;          /* map */
         uint64_t length_bytes;  /* map */
         uint64_t lost;          /* gaps */
+        bool given_up;          /* gaps: the events had been recorded, and made way for newer ones (kept.h) */
         const char *text;       /* mark: its text with its own newline; version, pcidev: behind the keyword; other: the
                                  * line. Borrowed */
         size_t text_bytes;

@@ -254,6 +254,24 @@ void ring_page_clip(const RingFormat *format, void *page, size_t bytes) {
         memcpy(p, &commit, sizeof commit);
 }
 
+void ring_page_empty(const RingFormat *format, void *page, bool with_loss) {
+        RingPage p = {};
+        uint8_t *base = page;
+        uint32_t commit = 0;
+        uint64_t time_ns;
+
+        (void) ring_page_open(format, page, format->subbuf_bytes, &p);
+        time_ns = load64(base + format->timestamp_offset);
+        if (p.lost && with_loss)
+                commit = COMMIT_MISSED | (p.n_lost > 0 ? COMMIT_MISSED_STORED : 0);
+        memset(base, 0, format->subbuf_bytes);
+        memcpy(base + format->timestamp_offset, &time_ns, sizeof time_ns);
+        memcpy(base + format->commit_offset, &commit, sizeof commit);
+        /* A count of lost events is behind the data, hence where that would begin. */
+        if (commit & COMMIT_MISSED_STORED)
+                memcpy(base + format->data_offset, &p.n_lost, sizeof p.n_lost);
+}
+
 int ring_page_next(RingPage *page, RingEvent *ret) {
         while (page->end - page->p >= 4) {
                 const uint8_t *p = page->p;

@@ -60,6 +60,9 @@ int ring_page_open(const RingFormat *format, const void *page, size_t bytes, Rin
  * A count of lost events is behind the data, and gone. */
 void ring_page_clip(const RingFormat *format, void *page, size_t bytes);
 
+/* Takes the events out of a page: what is left is its time and, if wanted, what it says of events lost before it. */
+void ring_page_empty(const RingFormat *format, void *page, bool with_loss);
+
 /* Walks through a whole page that was opened, for one of which not all has reached the disk: zeros, or what was there
  * before, begin at the start of a sector then. Returns 1 if all of it makes sense; 0 if not, and the page then ends in
  * front of the first event that is not certain. */

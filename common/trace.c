@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 
+#include "kept.h"
 #include "segment-file.h"
+#include "segment-name.h"
 #include "trace.h"
 
 /* Of a segment, in memory at a time: a whole number of sub-buffers, one at least. */
@@ -12,12 +15,13 @@
 typedef struct Segment {
         int dir_fd;
         char *name;             /* without the ".xz" that it may have on disk */
+        unsigned number;
 } Segment;
 
 /* How many events the kernel had counted as lost when the pages up to a place had been taken. */
 typedef struct LossNote {
-        size_t segment;
-        uint64_t offset, n_overrun, n_dropped;
+        KeptPlace place;
+        uint64_t n_overrun, n_dropped;
 } LossNote;
 
 /* How far one CPU's segments have been read. */
@@ -32,12 +36,16 @@ typedef struct Stream {
         uint64_t last_ns;
         Segment *segments;
         size_t n_segments, next_segment;
+        unsigned first_number;  /* segments before it do not count */
 
         SegmentFile *file;
         uint8_t *window;
         size_t window_bytes, window_offset; /* what is read, and of that, what is used up */
-        uint64_t window_start;  /* its place in the segment */
-        uint64_t page_offset;   /* of the open page, in the segment */
+        KeptPlace window_place; /* of the first page in it that is not used up, in the segments as they were written */
+        KeptPlace page_place;   /* of the open page */
+        bool is_gap;            /* the open page stands for others, */
+        KeptGap gap;            /* which were these */
+        uint64_t n_given_up;    /* by the pages before, and not told yet */
 
         bool in_page, gap_told, refused_told, torn_told;
         bool hole;              /* a page before the open one was torn */
@@ -68,7 +76,7 @@ int trace_new(const RingFormat *format, Trace **ret) {
 
 static void stream_close_segment(Stream *s) {
         s->file = segment_file_free(s->file);
-        s->window_start = s->window_bytes = s->window_offset = 0;
+        s->window_bytes = s->window_offset = 0;
 }
 
 Trace *trace_free(Trace *t) {
@@ -122,7 +130,7 @@ static char *copy_without_suffix(const char *name) {
         return strndup(name, l > suffix && streq(name + l - suffix, SEGMENT_FILE_SUFFIX) ? l - suffix : l);
 }
 
-int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
+static int add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name, const unsigned *number) {
         _cleanup_free_ char *copy = copy_without_suffix(name);
         Segment *grown;
         Stream *s;
@@ -141,16 +149,47 @@ int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
         if (!grown)
                 return -ENOMEM;
         s->segments = grown;
-        s->segments[s->n_segments++] = (Segment) { dir_fd, TAKE_PTR(copy) };
+        s->segments[s->n_segments] = (Segment) { dir_fd, TAKE_PTR(copy), number ? *number : (unsigned) s->n_segments };
+        s->n_segments++;
         return 0;
 }
 
-static int is_segment(const struct dirent *entry) {
-        const char *p = startswith(entry->d_name, "cpu");
-        size_t n = p ? strspn(p, "0123456789") : 0;
+int trace_add_segment(Trace *t, unsigned cpu, int dir_fd, const char *name) {
+        return add_segment(t, cpu, dir_fd, name, NULL);
+}
 
-        return n >= 1 && n <= 5 && p[n] == '-' && strspn(p + n + 1, "0123456789") == 6 &&
-                (streq(p + n + 7, ".raw") || streq(p + n + 7, ".raw" SEGMENT_FILE_SUFFIX));
+static int is_segment(const struct dirent *entry) {
+        SegmentName ignored;
+
+        return segment_name_parse(entry->d_name, &ignored) >= 0;
+}
+
+static int note_kept(Trace *t, const char *name) {
+        SegmentName n;
+        Stream *s;
+        int r;
+
+        r = segment_name_parse(name, &n);
+        if (r < 0 || !n.kept)
+                return r;
+        r = find_stream(t, n.cpu, &s);
+        if (r >= 0)
+                s->first_number = MAX(s->first_number, n.number + 1);
+        return r;
+}
+
+/* What a kept file stands for as well is not read twice. */
+static int add_if_it_counts(Trace *t, int dir_fd, const char *name) {
+        SegmentName n;
+        Stream *s;
+        int r;
+
+        r = segment_name_parse(name, &n);
+        if (r >= 0)
+                r = find_stream(t, n.cpu, &s);
+        if (r < 0 || n.number + n.kept < s->first_number)
+                return r;
+        return add_segment(t, n.cpu, dir_fd, name, &n.number);
 }
 
 static int load_notes(Stream *s, int dir_fd) {
@@ -166,8 +205,8 @@ static int load_notes(Stream *s, int dir_fd) {
                 LossNote *grown, note;
 
                 /* The last line may have been cut by a crash. */
-                if (sscanf(line, "%zu %" SCNu64 " %" SCNu64 " %" SCNu64, &note.segment, &note.offset, &note.n_overrun,
-                                    &note.n_dropped) != 4)
+                if (sscanf(line, "%u %" SCNu64 " %" SCNu64 " %" SCNu64, &note.place.number, &note.place.offset_bytes,
+                                    &note.n_overrun, &note.n_dropped) != 4)
                         continue;
                 grown = reallocarray(s->notes, s->n_notes + 1, sizeof(LossNote));
                 if (!grown)
@@ -187,12 +226,11 @@ int trace_add_folder(Trace *t, int dir_fd) {
         n = scandirat(dir_fd, ".", &entries, is_segment, alphasort);
         if (n < 0)
                 return -errno;
+        for (int i = 0; i < n && r >= 0; i++)
+                r = note_kept(t, entries[i]->d_name);
         for (int i = 0; i < n; i++) {
-                unsigned cpu = 0;
-
-                (void) sscanf(entries[i]->d_name, "cpu%5u-", &cpu);
                 if (r >= 0)
-                        r = trace_add_segment(t, cpu, dir_fd, entries[i]->d_name);
+                        r = add_if_it_counts(t, dir_fd, entries[i]->d_name);
                 free(entries[i]);
         }
         free(entries);
@@ -224,8 +262,8 @@ static int stream_next_window(Trace *t, Stream *s) {
                         if (r < 0)
                                 return r;
                         s->next_segment++;
+                        s->window_place = (KeptPlace) { segment->number, 0 };
                 }
-                s->window_start += s->window_bytes;
                 s->window_bytes = s->window_offset = 0;
                 r = segment_file_read(s->file, s->window, bytes, &s->window_bytes);
                 if (r >= 0 && s->window_bytes > 0)
@@ -268,15 +306,29 @@ static void survey_note(Survey *v, uint64_t n_overrun) {
         v->n_counts_given = s->n_counts;
 }
 
-static bool is_behind(size_t segment, uint64_t offset, const LossNote *note) {
-        return segment > note->segment || (segment == note->segment && offset >= note->offset);
+static bool is_behind(KeptPlace place, const LossNote *note) {
+        return place.number > note->place.number ||
+                (place.number == note->place.number && place.offset_bytes >= note->place.offset_bytes);
 }
 
-static int survey_page(Survey *v, size_t segment, uint64_t offset, const RingPage *page) {
+/* The place of the page in front of which the window is, behind which it is then. Returns whether the page stands for
+ * others. */
+static bool stream_pass_page(const Trace *t, Stream *s, const uint8_t *page, KeptPlace *ret_place, KeptGap *ret_gap) {
+        if (kept_gap_get(page, t->format.subbuf_bytes, ret_gap) > 0) {
+                *ret_place = ret_gap->first;
+                s->window_place = ret_gap->end;
+                return true;
+        }
+        *ret_place = s->window_place;
+        s->window_place.offset_bytes += t->format.subbuf_bytes;
+        return false;
+}
+
+static int survey_page(Survey *v, KeptPlace place, const RingPage *page) {
         Stream *s = v->stream;
         uint64_t *grown;
 
-        for (; v->next_note < s->n_notes && is_behind(segment, offset, s->notes + v->next_note); v->next_note++)
+        for (; v->next_note < s->n_notes && is_behind(place, s->notes + v->next_note); v->next_note++)
                 survey_note(v, s->notes[v->next_note].n_overrun);
         if (!page->lost)
                 return 0;
@@ -310,11 +362,14 @@ static int stream_resolve(Trace *t, Stream *s) {
                 return 0;
         while ((r = stream_next_window(t, s)) > 0)
                 for (size_t offset = 0; offset + t->format.subbuf_bytes <= s->window_bytes; offset += t->format.subbuf_bytes) {
+                        KeptPlace place;
+                        KeptGap ignored;
                         RingPage page;
 
+                        (void) stream_pass_page(t, s, s->window + offset, &place, &ignored);
                         if (ring_page_open(&t->format, s->window + offset, t->format.subbuf_bytes, &page) <= 0)
                                 continue;
-                        r = survey_page(&v, s->next_segment - 1, s->window_start + offset, &page);
+                        r = survey_page(&v, place, &page);
                         if (r < 0)
                                 return r;
                 }
@@ -331,8 +386,8 @@ static int stream_resolve(Trace *t, Stream *s) {
 }
 
 /* Returns 1 with s->record filled if events were refused between the pages before this place and those behind it. */
-static int stream_refused(Stream *s, size_t segment, uint64_t offset) {
-        while (s->next_note < s->n_notes && is_behind(segment, offset, s->notes + s->next_note)) {
+static int stream_refused(Stream *s, KeptPlace place) {
+        while (s->next_note < s->n_notes && is_behind(place, s->notes + s->next_note)) {
                 const LossNote *note = s->notes + s->next_note++;
 
                 uint64_t n = note->n_dropped >= s->n_dropped ? note->n_dropped - s->n_dropped : note->n_dropped;
@@ -396,7 +451,9 @@ static int stream_next_page(Trace *t, Stream *s) {
                                 return r;
                         continue;
                 }
-                s->page_offset = s->window_start + s->window_offset;
+                s->is_gap = bytes == t->format.subbuf_bytes && stream_pass_page(t, s, page, &s->page_place, &s->gap);
+                if (bytes < t->format.subbuf_bytes)
+                        s->page_place = s->window_place;
                 r = open_page(t, page, bytes, &s->page, &empty);
                 s->window_offset += bytes;
                 t->totals.n_raw_bytes += bytes;
@@ -453,6 +510,26 @@ static int stream_take_stack(Trace *t, Stream *s) {
         return 0;
 }
 
+/* Returns 1 with s->record filled if events were given up in front of the open page, or of the end. Those of several pages
+ * are one gap, unless the kernel had lost some in between. */
+static int stream_given_up(Stream *s) {
+        bool refused = s->next_note < s->n_notes && is_behind(s->page_place, s->notes + s->next_note);
+        RingPage ahead = s->page;
+        RingEvent event;
+
+        if (s->n_given_up == 0 || (s->in_page && s->is_gap && s->gap_told && !refused))
+                return 0;
+        s->record = (Record) {
+                .type = RECORD_LOST,
+                .cpu = s->cpu,
+                .time_ns = !s->in_page ? s->last_ns : ring_page_next(&ahead, &event) > 0 ? event.time_ns : s->page.time_ns,
+                .lost = s->n_given_up,
+                .given_up = true,
+        };
+        s->n_given_up = 0;
+        return 1;
+}
+
 /* Returns 1 with s->record filled, 0 at the end. */
 static int stream_next_record(Trace *t, Stream *s) {
         for (;;) {
@@ -468,13 +545,13 @@ static int stream_next_record(Trace *t, Stream *s) {
                         r = stream_next_page(t, s);
                         if (r < 0)
                                 return r;
-                        /* Nothing more: what was refused at the very end is still told. */
+                        /* Nothing more: what was given up or refused at the very end is still told. */
                         if (r == 0)
-                                return stream_refused(s, SIZE_MAX, 0);
+                                return stream_given_up(s) ?: stream_refused(s, (KeptPlace) { UINT_MAX, UINT64_MAX });
                         s->refused_told = false;
                 }
                 if (!s->refused_told) {
-                        r = stream_refused(s, s->next_segment - 1, s->page_offset);
+                        r = stream_given_up(s) ?: stream_refused(s, s->page_place);
                         if (r > 0)
                                 return r;
                         s->refused_told = true;
@@ -498,6 +575,10 @@ static int stream_next_record(Trace *t, Stream *s) {
                 r = ring_page_next(&s->page, &event);
                 if (r <= 0)
                         s->in_page = false;
+                if (r == 0 && s->is_gap) {
+                        s->n_given_up += s->gap.n_events;
+                        t->totals.n_given_up_other += s->gap.n_other;
+                }
                 if (r > 0)
                         r = ring_event_to_record(&t->format, &event, &s->record);
                 else if (r == 0)
@@ -521,6 +602,11 @@ static int stream_next_record(Trace *t, Stream *s) {
 }
 
 void trace_totals_add(TraceTotals *totals, const Record *r) {
+        if (r->given_up) {
+                totals->n_given_up += r->lost;
+                totals->n_given_up_gaps++;
+                return;
+        }
         totals->n_by_type[r->type]++;
         if (r->type == RECORD_LOST) {
                 totals->n_gaps++;

@@ -14,9 +14,12 @@ typedef struct TraceTotals {
         uint64_t n_unwritten;   /* of these, what a reader of text had taken from the kernel when it was killed */
         uint64_t n_gaps;
         uint64_t n_gaps_uncounted;
+        uint64_t n_given_up;    /* events that made way for newer ones, and are in no other sum here */
+        uint64_t n_given_up_gaps;
         uint64_t n_torn_pages;  /* unreadable, or cut by the end of their file; what could be read of them is kept */
         uint64_t n_damaged_segments; /* compressed ones that end in damage; what stands in front of it is kept */
         uint64_t n_other;       /* events of other kinds, which no mmiotrace log shows: stacks too, where not asked for */
+        uint64_t n_given_up_other;
         uint64_t n_stacks;      /* that came with their records */
         uint64_t n_raw_bytes;   /* read so far */
         uint64_t first_ns, last_ns;
@@ -36,7 +39,7 @@ DEFINE_CLEANUP(Trace *, trace_free)
  * the other; it is opened once its turn comes. The folder's fd is borrowed until trace_free(). */
 int trace_add_segment(Trace *trace, unsigned cpu, int dir_fd, const char *name);
 
-/* Adds every cpuN-NNNNNN.raw of a folder, in order and in either form, with what cpuN.loss says of lost events: a line
+/* Adds all pages of a folder (segment-name.h), in order and in either form, with what cpuN.loss says of lost events: a line
  * for each time that the kernel's counts had changed, "SEGMENT OFFSET OVERRUN DROPPED", the place being the end of the
  * pages that had been taken by then. Refused events (dropped) leave no flag in a page, so their gap stands at that place; overwritten ones
  * (overrun) do, but not always their count, which is then what the others leave of the sum. Returns how many segments

@@ -56,15 +56,20 @@ static int parse_buffer_size(const char *value, Config *c) {
         return parse_size(value, &c->buffer_bytes);
 }
 
-static int parse_source(const char *value, Config *c) {
-        static const char *const sources[] = { [SOURCE_AUTO] = "auto", [SOURCE_RAW] = "raw", [SOURCE_TEXT] = "text" };
-
-        for (size_t i = 0; i < ELEMENTS(sources); i++)
-                if (streq(value, sources[i])) {
-                        c->source = (CaptureSource) i;
+/* One of these words, in *ret its place among them. */
+static int parse_word(const char *value, const char *const *words, size_t n_words, unsigned *ret) {
+        for (size_t i = 0; i < n_words; i++)
+                if (streq(value, words[i])) {
+                        *ret = (unsigned) i;
                         return 0;
                 }
         return -EINVAL;
+}
+
+static int parse_source(const char *value, Config *c) {
+        static const char *const sources[] = { [SOURCE_AUTO] = "auto", [SOURCE_RAW] = "raw", [SOURCE_TEXT] = "text" };
+
+        return parse_word(value, sources, ELEMENTS(sources), &c->source);
 }
 
 static int parse_oops_dump(const char *value, Config *c) {
@@ -72,12 +77,13 @@ static int parse_oops_dump(const char *value, Config *c) {
                 [OOPS_DUMP_UNCHANGED] = "no", [OOPS_DUMP_ALL] = "yes", [OOPS_DUMP_ORIG_CPU] = "orig_cpu",
         };
 
-        for (size_t i = 0; i < ELEMENTS(dumps); i++)
-                if (streq(value, dumps[i])) {
-                        c->oops_dump = (OopsDump) i;
-                        return 0;
-                }
-        return -EINVAL;
+        return parse_word(value, dumps, ELEMENTS(dumps), &c->oops_dump);
+}
+
+static int parse_when_full(const char *value, Config *c) {
+        static const char *const policies[] = { [WHEN_FULL_STOP] = "stop", [WHEN_FULL_KEEP_NEWEST] = "keep-newest" };
+
+        return parse_word(value, policies, ELEMENTS(policies), &c->when_full);
 }
 
 /* Less than that would only keep disk and drain busy. */
@@ -182,6 +188,7 @@ static const struct {
         { "Storage", "KeepFree", parse_keep_free, "" },
         { "Storage", "MaxSessionSize", parse_max_session_size, "" },
         { "Storage", "MaxUse", parse_max_use, "" },
+        { "Storage", "WhenFull", parse_when_full, "stop" },
         { "Seal", "FastLevel", parse_fast_level, "0" },
         { "Seal", "Level", parse_level, "6" },
         { "Submit", "Attempts", parse_attempts, "10" },

@@ -22,6 +22,12 @@ typedef enum OopsDump {
         OOPS_DUMP_ORIG_CPU,     /* the one that oopses */
 } OopsDump;
 
+/* What a session does that has taken all the room there is for it. */
+typedef enum WhenFull {
+        WHEN_FULL_STOP,         /* it ends */
+        WHEN_FULL_KEEP_NEWEST,  /* it gives up its oldest accesses, and goes on */
+} WhenFull;
+
 typedef struct Config {
         uint64_t buffer_bytes;  /* [Capture] BufferSize=; 0: auto */
         CaptureSource source;   /* [Capture] Source= */
@@ -35,6 +41,7 @@ typedef struct Config {
         Target **targets;       /* [Target NAME], in the order of the files */
         size_t n_targets;
         StorageSettings storage;
+        WhenFull when_full;     /* [Storage] WhenFull= */
         SettingList settings;   /* what is not at its default, and why */
 } Config;
 

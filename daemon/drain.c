@@ -403,6 +403,7 @@ static int end_on_full_disk(Drain *d) {
 static uint64_t disk_bytes(const DrainCounters *c) {
         uint64_t raw_bytes = atomic_load(&c->n_raw_bytes);
 
+        raw_bytes -= MIN(raw_bytes, atomic_load(&c->n_given_up_bytes));
         return raw_bytes - MIN(raw_bytes, atomic_load(&c->n_compressed_bytes)) + atomic_load(&c->n_compressed_disk_bytes);
 }
 
@@ -470,7 +471,7 @@ static int load_subbuf_size(Drain *d) {
         RingFormat format;
         int r;
 
-        formats_fd = openat(d->request->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        formats_fd = openat(d->request->raw_fd, RAW_FORMATS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
         r = ring_format_load(formats_fd, &format);

@@ -29,6 +29,7 @@ typedef struct DrainCounters {
         _Atomic uint64_t n_raw_bytes;   /* of the segments */
         /* Of these, what the segments hold that are compressed by now, and what they take (see early-seal.h). */
         _Atomic uint64_t n_compressed_bytes, n_compressed_disk_bytes;
+        _Atomic uint64_t n_given_up_bytes;      /* and what is not on disk any more, see keep-newest.h */
         _Atomic uint64_t n_ring_bytes;  /* waiting in the fullest ring */
         _Atomic uint64_t n_rate;        /* events per second, over the last second or so */
         /* What the tally has seen so far, a little behind. */

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "early-seal.h"
+#include "names.h"
 #include "segment-file.h"
+#include "segment-name.h"
 #include "xz.h"
 
 #define TEMPORARY_PREFIX ".#"
@@ -16,11 +18,16 @@
 #define CHUNK_BYTES (256 * KIB)
 #define MEMORY_MAX_BYTES (100 * MIB)
 
-static bool is_segment_name(const char *name) {
-        const char *p = strchr(name, '-');
-        size_t n = p ? strspn(p + 1, "0123456789") : 0;
+static bool is_text_name(const char *name) {
+        const char *p = startswith(name, "text-");
 
-        return n == 6 && ((startswith(name, "cpu") && streq(p + 7, ".raw")) || (startswith(name, "text-") && streq(p + 7, ".log")));
+        return p && strspn(p, "0123456789") == 6 && streq(p + 6, ".log");
+}
+
+static bool is_segment_name(const char *name) {
+        SegmentName n;
+
+        return segment_name_parse(name, &n) >= 0 ? !n.kept && !n.compressed : is_text_name(name);
 }
 
 static int is_segment(const struct dirent *entry) {
@@ -163,6 +170,13 @@ bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t di
         return left_bytes < MAX((room_bytes + disk_bytes) / 10, rate * AHEAD_SEC);
 }
 
+bool early_seal_must_give_up(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t max_bytes, bool keep_raw) {
+        uint64_t seal_bytes = storage_seal_bytes(captured_bytes, keep_raw);
+        uint64_t left_bytes = room_bytes > seal_bytes ? room_bytes - seal_bytes : 0;
+
+        return disk_bytes >= max_bytes - max_bytes / 4 || left_bytes < (room_bytes + disk_bytes) / 16;
+}
+
 uint64_t early_seal_wanted_bytes(uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw) {
         uint64_t seal_bytes = storage_seal_bytes(captured_bytes, keep_raw);
 
@@ -208,8 +222,9 @@ int early_seal_take_over(int raw_fd, EarlySealState *ret) {
         while ((entry = readdir(d))) {
                 const char *begun = startswith(entry->d_name, TEMPORARY_PREFIX);
                 _cleanup_free_ char *segment = begun ? segment_of(begun) : NULL;
+                SegmentName kept;
 
-                if (!segment)
+                if (!segment && !(begun && segment_name_parse(begun, &kept) >= 0))
                         add_compressed(raw_fd, entry->d_name, &state);
                 else if (unlinkat(raw_fd, entry->d_name, 0) < 0)
                         return -errno;
@@ -220,14 +235,16 @@ int early_seal_take_over(int raw_fd, EarlySealState *ret) {
 
 typedef struct EarlySeal {
         const EarlySealRequest *request;
+        RingFormat format;      /* for keep_newest */
         EarlySealState state;
+        bool must_give_up;
         uint64_t look_usec, captured_bytes, rate;
 } EarlySeal;
 
 /* Returns whether space is short. */
 static int look(EarlySeal *e) {
         const EarlySealRequest *q = e->request;
-        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes), disk_bytes;
+        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes), held_bytes, disk_bytes, room_bytes;
         StorageLimits limits;
         StorageSpace space;
         int r;
@@ -243,24 +260,60 @@ static int look(EarlySeal *e) {
                 e->look_usec = usec;
                 e->captured_bytes = captured_bytes;
         }
-        disk_bytes = captured_bytes - MIN(captured_bytes, e->state.held_bytes) + e->state.disk_bytes;
-        e->state.wanted_bytes = early_seal_wanted_bytes(captured_bytes, disk_bytes, e->rate, q->keep_raw);
-        return early_seal_is_due(storage_room_bytes(&space, &limits), captured_bytes, disk_bytes, e->rate, q->keep_raw);
+        /* What was given up is not there to be sealed. */
+        held_bytes = captured_bytes - MIN(captured_bytes, e->state.given_up.bytes);
+        disk_bytes = held_bytes - MIN(held_bytes, e->state.held_bytes) + e->state.disk_bytes;
+        room_bytes = storage_room_bytes(&space, &limits);
+        e->state.wanted_bytes = early_seal_wanted_bytes(held_bytes, disk_bytes, e->rate, q->keep_raw);
+        e->state.no_room = room_bytes == 0;
+        e->must_give_up = q->keep_newest &&
+                early_seal_must_give_up(room_bytes, held_bytes, disk_bytes, limits.max_session_bytes, q->keep_raw);
+        return early_seal_is_due(room_bytes, held_bytes, disk_bytes, e->rate, q->keep_raw);
 }
 
 static void tell(const EarlySeal *e) {
         const EarlySealRequest *q = e->request;
 
+        atomic_store(&q->counters->n_given_up_bytes, e->state.given_up.bytes);
         atomic_store(&q->counters->n_compressed_disk_bytes, e->state.disk_bytes);
         atomic_store(&q->counters->n_compressed_bytes, e->state.held_bytes);
         q->tell(&e->state, q->userdata);
 }
 
-/* Returns 1 if a segment was compressed. */
+/* What is on disk, after another process has ended, or a segment is gone. */
+static int count_again(EarlySeal *e) {
+        const EarlySealRequest *q = e->request;
+        EarlySealState found = {};
+        int r;
+
+        r = early_seal_take_over(q->raw_fd, &found);
+        if (r >= 0 && q->keep_newest)
+                r = keep_newest_look(q->raw_fd, &e->format, &e->state.given_up);
+        e->state.held_bytes = found.held_bytes;
+        e->state.disk_bytes = found.disk_bytes;
+        return r;
+}
+
+/* Returns 1 if a segment was given up. */
+static int give_up_oldest(EarlySeal *e) {
+        const EarlySealRequest *q = e->request;
+        int r;
+
+        r = keep_newest_next(q->raw_fd, &e->format, q->level);
+        if (r <= 0)
+                return r;
+        r = count_again(e);
+        if (r < 0)
+                return r;
+        tell(e);
+        return 1;
+}
+
+/* Returns 1 if a segment was compressed, or given up. */
 static int step(EarlySeal *e) {
         const EarlySealRequest *q = e->request;
         uint64_t held_bytes, disk_bytes;
-        int r, is_short;
+        int r = 0, is_short;
 
         is_short = look(e);
         if (is_short < 0)
@@ -269,7 +322,14 @@ static int step(EarlySeal *e) {
                 e->state.is_short = is_short;
                 tell(e);
         }
+        if (e->must_give_up)
+                r = give_up_oldest(e);
+        if (r != 0)
+                return r == -ENOSPC ? 0 : r;
         r = is_short ? early_seal_next(q->raw_fd, q->level, &held_bytes, &disk_bytes) : 0;
+        /* Nothing that could be done about it is left. */
+        if (r == 0 && e->state.no_room)
+                tell(e);
         if (r <= 0)
                 /* There may be room again, when something was removed. */
                 return r == -ENOSPC ? 0 : r;
@@ -279,12 +339,24 @@ static int step(EarlySeal *e) {
         return 1;
 }
 
+static int load_format(EarlySeal *e) {
+        _cleanup_close_ int fd = openat(e->request->raw_fd, RAW_FORMATS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        return fd < 0 ? -errno : ring_format_load(fd, &e->format);
+}
+
 int early_seal_run(const EarlySealRequest *request) {
         EarlySeal e = { .request = request };
-        int r;
+        int r = 0;
 
-        r = early_seal_take_over(request->raw_fd, &e.state);
-        if (r >= 0 && e.state.held_bytes > 0)
+        if (request->keep_newest) {
+                r = load_format(&e);
+                if (r >= 0)
+                        r = keep_newest_take_over(request->raw_fd);
+        }
+        if (r >= 0)
+                r = count_again(&e);
+        if (r >= 0 && (e.state.held_bytes > 0 || e.state.given_up.bytes > 0))
                 tell(&e);
         while (r >= 0) {
                 r = step(&e);

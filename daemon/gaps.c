@@ -8,7 +8,7 @@ void gaps_record(Gaps *g, const Record *record) {
         if (record->type != RECORD_LOST)
                 return;
         if (g->n_gaps < GAPS_MAX)
-                g->gaps[g->n_gaps++] = (Gap) { g->last_ns, record->lost };
+                g->gaps[g->n_gaps++] = (Gap) { g->last_ns, record->lost, record->given_up };
         else
                 g->n_left_out++;
 }
@@ -27,6 +27,8 @@ int gaps_to_json(const Gaps *g, struct json_object *o) {
                 r = json_add_u64(place, "after_ns", g->gaps[i].after_ns);
                 if (r >= 0)
                         r = json_add_u64(place, "events", g->gaps[i].n_lost);
+                if (r >= 0 && g->gaps[i].given_up)
+                        r = json_add(place, "given_up", json_object_new_boolean(true));
                 if (r < 0)
                         return r;
                 if (json_object_array_add(places, place) < 0)

@@ -12,6 +12,7 @@
 typedef struct Gap {
         uint64_t after_ns;      /* of the event before it, in the clock of the log; 0: there is none */
         uint64_t n_lost;        /* 0: not known */
+        bool given_up;          /* for newer events */
 } Gap;
 
 typedef struct Gaps {

@@ -7,6 +7,7 @@
 #include "raw-files.h"
 #include "ring.h"
 #include "segment-file.h"
+#include "segment-name.h"
 
 bool raw_file_is_compressed(const char *name) {
         size_t l = strlen(name), suffix = strlen(SEGMENT_FILE_SUFFIX);
@@ -54,9 +55,10 @@ static int add_raw_file_if_there(RawFiles *l, int dir_fd, const char *path, cons
 
 static int is_segment(const struct dirent *entry) {
         const char *end = strchr(entry->d_name, '.');
+        SegmentName ignored;
 
-        return startswith(entry->d_name, "cpu") && end &&
-                (streq(end, ".raw") || streq(end, ".raw" SEGMENT_FILE_SUFFIX) || streq(end, ".loss"));
+        return segment_name_parse(entry->d_name, &ignored) >= 0 ||
+                (startswith(entry->d_name, "cpu") && end && streq(end, ".loss"));
 }
 
 /* Compressed ones are unpacked into the archive, unless one of them is damaged: then they are kept as they are. */

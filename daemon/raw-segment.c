@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "kept.h"
 #include "raw-segment.h"
 #include "segment-file.h"
+#include "segment-name.h"
 
 struct RawSegment {
         int raw_fd;             /* borrowed */
@@ -27,24 +29,43 @@ static void drop_tail(RawSegment *s) {
 }
 
 static int open_number(const RawSegment *s, unsigned number, int flags) {
-        char name[32];
+        char name[SEGMENT_NAME_MAX];
         int fd;
 
-        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
+        segment_name_format(name, s->cpu, number, false);
         fd = openat(s->raw_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
         return fd < 0 ? -errno : fd;
+}
+
+/* What the segments held that were given up, and which is the first behind them. */
+static int find_first(RawSegment *s) {
+        char name[SEGMENT_NAME_MAX];
+        KeptTotals totals;
+        int r;
+
+        r = segment_find_first(s->raw_fd, s->cpu, &s->number);
+        if (r <= 0)
+                return r;
+        segment_name_format(name, s->cpu, s->number - 1, true);
+        r = kept_totals(s->raw_fd, name, s->subbuf_bytes, &totals);
+        if (r >= 0)
+                s->before_bytes = totals.n_pages * s->subbuf_bytes;
+        return r;
 }
 
 /* The number of the last segment, and what those before it hold, some of which may be compressed by now. */
 static int find_last(RawSegment *s, bool *ret_found) {
         bool found = false;
+        int r;
 
-        for (unsigned number = 0;; number++) {
-                char name[32];
+        r = find_first(s);
+        if (r < 0)
+                return r;
+        for (unsigned number = s->number;; number++) {
+                char name[SEGMENT_NAME_MAX];
                 uint64_t bytes;
-                int r;
 
-                (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, number);
+                segment_name_format(name, s->cpu, number, false);
                 r = segment_file_size(s->raw_fd, name, &bytes);
                 if (r == -ENOENT) {
                         *ret_found = found;

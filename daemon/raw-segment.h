@@ -11,7 +11,7 @@ typedef struct RawSegment RawSegment;
 
 /* Goes on behind the last page of the last segment there is, or begins the first one. pipe_fd holds what an earlier
  * drain had taken from the ring and not yet written; it is not read here. A segment that has segment_bytes is the last
- * one no longer. */
+ * one no longer. Those before it may be compressed, or given up, by others (early-seal.h). */
 int raw_segment_open(int raw_fd, unsigned cpu, uint64_t subbuf_bytes, uint64_t segment_bytes, int pipe_fd, RawSegment **ret);
 RawSegment *raw_segment_free(RawSegment *segment);
 DEFINE_CLEANUP(RawSegment *, raw_segment_free)

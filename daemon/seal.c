@@ -99,7 +99,7 @@ static int remove_files(int dir_fd, const char *suffix) {
 
 static int remove_raw(const Folders *folders) {
         static const char *const suffixes[] = {
-                ".raw", ".raw" SEGMENT_FILE_SUFFIX, ".log", ".log" SEGMENT_FILE_SUFFIX, ".loss", RAW_KALLSYMS, RAW_MODULES,
+                ".raw", ".raw" SEGMENT_FILE_SUFFIX, ".kept" SEGMENT_FILE_SUFFIX, ".log", ".log" SEGMENT_FILE_SUFFIX, ".loss", RAW_KALLSYMS, RAW_MODULES,
         };
         int r = 0;
 
@@ -445,6 +445,7 @@ static int save_result(int dir_fd, const Result *result) {
         worker_send(f, "UNKNOWN", "%" PRIu64, t->n_by_type[RECORD_UNKNOWN]);
         worker_send(f, "MAPS", "%" PRIu64, t->n_by_type[RECORD_MAP]);
         worker_send(f, "LOST", "%" PRIu64, result->n_lost);
+        worker_send(f, "GIVEN_UP", "%" PRIu64, t->n_given_up);
         worker_send(f, "LOG_BYTES", "%" PRIu64, result->segments_bytes);
         worker_send(f, "ARCHIVE_BYTES", "%" PRIu64, result->archive_bytes);
         if (result->archive_name)
@@ -482,7 +483,7 @@ static bool ends_unsaved(struct json_object *session) {
 static uint64_t count_unsaved(struct json_object *session, const TraceTotals *totals, char ***warnings) {
         /* What a reader of text had taken when it was killed is a gap already. */
         uint64_t n_recorded = json_get_u64(session, "recorded_events"),
-                 n_told = totals->n_events + totals->n_other + totals->n_unwritten;
+                 n_told = totals->n_events + totals->n_other + totals->n_unwritten + totals->n_given_up + totals->n_given_up_other;
         uint64_t n_missing = n_recorded > n_told ? n_recorded - n_told : 0;
         const char *result = json_get_string(session, "result");
         _cleanup_free_ char *text = NULL;

@@ -37,6 +37,7 @@ static void on_line(const char *key, const char *value, void *userdata) {
         } totals[] = {
                 { "EVENTS", offsetof(Session, n_events) },
                 { "LOST", offsetof(Session, n_lost) },
+                { "GIVEN_UP", offsetof(Session, n_given_up) },
                 { "READS", offsetof(Session, n_reads) },
                 { "WRITES", offsetof(Session, n_writes) },
                 { "UNKNOWN", offsetof(Session, n_unknown) },

@@ -416,6 +416,8 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("Unknown", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("Maps", "t", property_counter, 0, 0),
         SD_BUS_PROPERTY("BytesRaw", "t", property_counter, 0, 0),
+        SD_BUS_PROPERTY("GivenUpEvents", "t", NULL, offsetof(Session, n_given_up), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BytesGivenUp", "t", NULL, offsetof(Session, given_up_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BytesCompressed", "t", NULL, offsetof(Session, compressed_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BytesCompressedOnDisk", "t", NULL, offsetof(Session, compressed_disk_bytes),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -498,8 +500,8 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
                 return;
         (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "StopReason", "Module",
                         "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
-                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "BytesCompressed",
-                        "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",
+                        "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "GivenUpEvents",
+                        "BytesGivenUp", "BytesCompressed", "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",
                         "ExportTimestamp", "Protected", "Warnings", "Job", "Submission",
                         "SubmitError", "Receipts", NULL);
 }

@@ -37,7 +37,7 @@ void session_seal_done(Session *s, const Error *error) {
         set_seal_error(s, error);
         if (!error && s->archive_name) {
                 session_replace(&s->archive, s->archive_name);
-                s->raw_bytes = s->compressed_bytes = s->compressed_disk_bytes = 0;
+                s->raw_bytes = s->compressed_bytes = s->compressed_disk_bytes = s->given_up_bytes = 0;
         }
         if (!error && s->n_lost > 0)
                 log_send(LOG_WARNING, "MESSAGE=Session %u lost %llu events", s->id, (unsigned long long) s->n_lost,

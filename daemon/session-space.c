@@ -22,7 +22,16 @@ static void tell(const EarlySealState *state, void *userdata) {
         worker_send(userdata, "WANTED", "%" PRIu64, state->wanted_bytes);
         worker_send(userdata, "COMPRESSED", "%" PRIu64, state->held_bytes);
         worker_send(userdata, "COMPRESSED_DISK", "%" PRIu64, state->disk_bytes);
+        worker_send(userdata, "GIVEN_UP_BYTES", "%" PRIu64, state->given_up.bytes);
+        worker_send(userdata, "GIVEN_UP", "%" PRIu64, state->given_up.n_events);
+        if (state->no_room)
+                worker_send(userdata, "FULL", "1");
         worker_send(userdata, "TOLD", "1");
+}
+
+/* Lines of text are not given up: what the kernel has printed says too little of how many they are. */
+static bool keeps_newest(const Session *s) {
+        return s->manager->context->config.when_full == WHEN_FULL_KEEP_NEWEST && !streq_ptr(s->source, "text");
 }
 
 static int run(FILE *out, void *userdata) {
@@ -42,6 +51,7 @@ static int run(FILE *out, void *userdata) {
                         .sessions_fd = s->manager->sessions_fd,
                         .level = config->fast_level,
                         .keep_raw = s->options.keep_raw,
+                        .keep_newest = keeps_newest(s),
                         .storage = &config->storage,
                         .counters = s->counters,
                         .tell = tell,
@@ -63,7 +73,13 @@ static void on_line(const char *key, const char *value, void *userdata) {
         else if (streq(key, "WANTED")) {
                 if (s->space_short)
                         vacuum_make_room(s->manager, number);
-        } else if (streq(key, "COMPRESSED"))
+        } else if (streq(key, "FULL"))
+                session_stop_for_room(s);
+        else if (streq(key, "GIVEN_UP_BYTES"))
+                s->given_up_bytes = number;
+        else if (streq(key, "GIVEN_UP"))
+                s->n_given_up = number;
+        else if (streq(key, "COMPRESSED"))
                 s->compressed_bytes = number;
         else if (streq(key, "COMPRESSED_DISK"))
                 s->compressed_disk_bytes = number;
@@ -71,6 +87,9 @@ static void on_line(const char *key, const char *value, void *userdata) {
                 if (s->compressed_bytes > 0)
                         session_warn(s, "The disk got short of space during the session: what had been captured was compressed "
                                         "while it went on. Nothing is missing because of that.");
+                if (s->n_given_up > 0)
+                        session_warn(s, "The session took as much of the disk as it may: so it gave up its oldest accesses while it "
+                                        "went on (WhenFull=keep-newest in mmiotraced.conf). Mappings and marks are all there.");
                 s->manager->hooks.session_changed(s, s->manager->hooks.userdata);
         }
 }
@@ -90,6 +109,10 @@ static void on_done(const Error *error, void *userdata) {
 void session_watch_space(Session *s) {
         const int keep[] = { s->dir_fd, s->manager->sessions_fd };
         int r;
+
+        if (s->manager->context->config.when_full == WHEN_FULL_KEEP_NEWEST && !keeps_newest(s))
+                session_warn(s, "What is captured as text cannot give up its oldest accesses (WhenFull=keep-newest in "
+                                "mmiotraced.conf): at its limit, the session ends.");
 
         r = worker_start(s->manager->event,
                         &(WorkerSpec) {

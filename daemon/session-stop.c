@@ -5,6 +5,7 @@
 
 #include "manager.h"
 #include "session-capture.h"
+#include "vacuum.h"
 
 int session_stop(Session *s, StopReason reason, Error *error) {
         switch (s->state) {
@@ -58,9 +59,21 @@ void session_stop_by_drain(Session *s, const char *reason) {
         StopReason r = stop_reason_from_string(reason);
 
         if (r == STOP_LIMIT && s->state == SESSION_CAPTURING)
-                session_set_result(s, RESULT_LIMIT_REACHED, "The session has ended because it takes as much of the disk as one may "
-                                "(MaxSessionSize= in mmiotraced.conf); all that it recorded until then is in the log.");
+                session_set_result(s, RESULT_LIMIT_REACHED, s->n_given_up > 0
+                                ? "The session has ended because it takes as much of the disk as one may (MaxSessionSize= in "
+                                  "mmiotraced.conf), and could not give up old accesses as fast as new ones came."
+                                : "The session has ended because it takes as much of the disk as one may (MaxSessionSize= in "
+                                  "mmiotraced.conf); all that it recorded until then is in the log.");
         stop(s, r);
+}
+
+void session_stop_for_room(Session *s) {
+        /* Others may make way first: then it is told again. */
+        if (s->state != SESSION_CAPTURING || s->manager->vacuum || vacuum_spare_bytes(s->manager) > 0)
+                return;
+        session_set_result(s, RESULT_LIMIT_REACHED, "The session has ended because sessions may not take more of the disk (MaxUse= "
+                        "and KeepFree= in mmiotraced.conf). To have room, remove sessions, or other files.");
+        stop(s, STOP_LIMIT);
 }
 
 void session_stop_at_mark(Session *s, const char *text) {

@@ -114,6 +114,8 @@ typedef struct Session {
         uint64_t raw_bytes, log_bytes, archive_bytes;
         /* Of raw_bytes: what was compressed while capturing, and what that takes on disk. */
         uint64_t compressed_bytes, compressed_disk_bytes;
+        /* What made way for newer events, and is no part of n_lost: how many, and how much room that gave. */
+        uint64_t n_given_up, given_up_bytes;
         bool space_short;       /* while capturing */
         bool cut_short;         /* the drain ended before all was written */
         char *archive;          /* file name to give it; "" until sealed */
@@ -217,7 +219,9 @@ int session_save(Session *session, bool durable);
 
 /* What its files take of the disk. */
 static inline uint64_t session_disk_bytes(const Session *s) {
-        return s->raw_bytes - MIN(s->raw_bytes, s->compressed_bytes) + s->compressed_disk_bytes + s->log_bytes + s->archive_bytes;
+        uint64_t raw_bytes = s->raw_bytes - MIN(s->raw_bytes, s->compressed_bytes + s->given_up_bytes);
+
+        return raw_bytes + s->compressed_disk_bytes + s->log_bytes + s->archive_bytes;
 }
 static inline bool session_is_active(const Session *s) {
         return s->state <= SESSION_RESTORING;

@@ -159,11 +159,13 @@ uint64_t storage_session_bytes(int fd, const StorageSettings *settings) {
 uint64_t storage_segment_bytes(int fd, const StorageSettings *settings) {
         StorageLimits limits;
         StorageSpace space;
+        uint64_t room_bytes;
 
         if (look_at_disk(fd, &space) < 0)
                 return SEGMENT_MIN_BYTES;
         storage_limits(settings, space.total_bytes, &limits);
-        return MAX(MIN(storage_room_bytes(&space, &limits) / SEGMENTS_IN_ROOM, SEGMENT_MAX_BYTES), SEGMENT_MIN_BYTES);
+        room_bytes = MIN(storage_room_bytes(&space, &limits), limits.max_session_bytes);
+        return MAX(MIN(room_bytes / SEGMENTS_IN_ROOM, SEGMENT_MAX_BYTES), SEGMENT_MIN_BYTES);
 }
 
 uint64_t storage_seal_bytes(uint64_t raw_bytes, bool keep_raw) {

@@ -48,8 +48,8 @@ int storage_tree_bytes(int dir_fd, const char *name, uint64_t *ret);
 /* What the segments of one session may take. Blocks. */
 uint64_t storage_session_bytes(int fd, const StorageSettings *settings);
 
-/* How large a segment of a capture gets, from 1 to 64 MiB: while it is being written it cannot be compressed, so it must
- * be small beside the room that there is. Blocks. */
+/* How large a segment of a capture gets, from 1 to 64 MiB: while it is being written it can neither be compressed nor given
+ * up, so it must be small beside the room that there is. Blocks. */
 uint64_t storage_segment_bytes(int fd, const StorageSettings *settings);
 
 /* How much more the sessions may take. */

@@ -77,6 +77,8 @@ static int add_loss(struct json_object *root, const TraceTotals *t, uint64_t n_l
         if (r >= 0)
                 r = json_add_u64(o, "gaps_without_count", t->n_gaps_uncounted);
         if (r >= 0)
+                r = json_add_u64(o, "events_given_up", t->n_given_up);
+        if (r >= 0)
                 r = json_add_u64(o, "torn_pages", t->n_torn_pages);
         if (r >= 0)
                 r = gaps_to_json(gaps, o);
@@ -207,10 +209,14 @@ static void print_facts(FILE *f, struct json_object *session, const TraceTotals 
                 t->n_by_type[RECORD_UNKNOWN], t->n_by_type[RECORD_MAP], t->n_by_type[RECORD_MARK],
                 t->n_by_type[RECORD_MARK] == 1 ? "" : "s");
         if (n_lost == 0 && t->n_gaps == 0)
-                fputs("No event was lost.\n", f);
+                fputs(t->n_given_up > 0 ? "" : "No event was lost.\n", f);
         else
                 fprintf(f, "THE TRACE IS NOT COMPLETE: %" PRIu64 " events were lost; %" PRIu64 " gaps in the log show where.\n",
                         n_lost, t->n_gaps);
+        if (t->n_given_up > 0)
+                fprintf(f, "THE BEGINNING OF THE TRACE IS NOT COMPLETE: %" PRIu64 " accesses were recorded and made way for newer ones, as "
+                        "the session took as much of the disk as it may (WhenFull=keep-newest). Lines of loss in the log show where "
+                        "they were; mappings and marks are all there.\n", t->n_given_up);
         if (n_lost > 0 && streq(json_get_string(session, "keep"), "oldest"))
                 fputs("The full ring buffer refused them (--keep=oldest): a line of loss stands behind the batch of events in which "
                       "they were refused, so they belong somewhere between it and the line of loss before.\n", f);

@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "blind.h"
+#include "names.h"
 #include "segment-file.h"
+#include "segment-name.h"
 #include "tally.h"
 #include "text-trace.h"
 
@@ -73,16 +75,24 @@ static int count_page(Tally *t, const uint8_t *page) {
 }
 
 static int open_number(const Tally *t, Stream *s) {
-        char name[32];
+        char name[SEGMENT_NAME_MAX];
+        unsigned first;
+        int r;
 
-        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number);
+        segment_name_format(name, s->cpu, s->number, false);
+        r = segment_file_open(t->raw_fd, name, &s->file);
+        if (r != -ENOENT || segment_find_first(t->raw_fd, s->cpu, &first) <= 0 || first <= s->number)
+                return r;
+        /* It was given up before its turn came. */
+        s->number = first;
+        segment_name_format(name, s->cpu, s->number, false);
         return segment_file_open(t->raw_fd, name, &s->file);
 }
 
 static bool next_exists(const Tally *t, const Stream *s) {
-        char name[32];
+        char name[SEGMENT_NAME_MAX];
 
-        (void) snprintf(name, sizeof name, "cpu%u-%06u.raw", s->cpu, s->number + 1);
+        segment_name_format(name, s->cpu, s->number + 1, false);
         return segment_file_exists(t->raw_fd, name);
 }
 
@@ -173,7 +183,7 @@ static int tally_pages(Tally *t, const DrainPipe *pipes, size_t n_pipes) {
         _cleanup_close_ int formats_fd = -EBADF;
         int r;
 
-        formats_fd = openat(t->raw_fd, "formats", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        formats_fd = openat(t->raw_fd, RAW_FORMATS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (formats_fd < 0)
                 return -errno;
         r = ring_format_load(formats_fd, &t->format);
