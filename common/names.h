@@ -34,6 +34,7 @@
 
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
+#define SESSION_LIVE_FILE "session.live.json"
 #define SESSION_RAW_DIR "raw"
 #define RAW_FORMATS_DIR "formats"
 #define SESSION_FORMATS_DIR SESSION_RAW_DIR "/" RAW_FORMATS_DIR

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* session.json: a session on disk, written as a whole at each change of state. */
+/* session.json: a session on disk, written as a whole at each change of state; and session.live.json, where it is newer. */
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,6 +18,7 @@ static const struct {
         const char *key;
         size_t offset;
 } numbers[] = {
+        { "revision", offsetof(Session, revision) },
         { "buffer_bytes", offsetof(Session, buffer_bytes) },
         { "arm_monotonic_usec", offsetof(Session, arm_monotonic_usec) },
         { "start_realtime_usec", offsetof(Session, start_realtime_usec) },
@@ -94,6 +95,7 @@ int session_save(Session *s, bool durable) {
 
         if (!o)
                 return -ENOMEM;
+        s->revision++;
         r = json_add_u64(o, "version", SESSION_FILE_VERSION);
         if (r >= 0)
                 r = json_add_u64(o, "id", s->id);
@@ -134,7 +136,13 @@ int session_save(Session *s, bool durable) {
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text)
                 return -ENOMEM;
-        return (durable ? write_file_atomic_at : replace_file_at)(s->dir_fd, SESSION_FILE, text, strlen(text));
+        if (!durable)
+                return replace_file_at(s->dir_fd, SESSION_LIVE_FILE, text, strlen(text));
+        r = write_file_atomic_at(s->dir_fd, SESSION_FILE, text, strlen(text));
+        /* Should it come back after a crash, its revision says that it is the older one. */
+        if (r >= 0)
+                (void) unlinkat(s->dir_fd, SESSION_LIVE_FILE, 0);
+        return r;
 }
 
 static int load_marks(struct json_object *o, Session *s) {
@@ -160,10 +168,41 @@ static int load_marks(struct json_object *o, Session *s) {
         return 0;
 }
 
+static int load_file(int dir_fd, const char *name, struct json_object **ret) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_file_at(dir_fd, name, 64 * MIB, &text, NULL);
+        if (r < 0)
+                return r;
+        o = json_tokener_parse(text);
+        if (!json_object_is_type(o, json_type_object) || json_get_u64(o, "version") != SESSION_FILE_VERSION ||
+            session_state_from_string(json_get_string(o, "state")) < 0)
+                return -EBADMSG;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+/* The newer one of those that can be read. */
+static int load_newest(int dir_fd, struct json_object **ret) {
+        _cleanup_json_ struct json_object *saved = NULL, *live = NULL;
+        int r;
+
+        r = load_file(dir_fd, SESSION_FILE, &saved);
+        if (load_file(dir_fd, SESSION_LIVE_FILE, &live) < 0 ||
+            (r >= 0 && json_get_u64(live, "revision") <= json_get_u64(saved, "revision"))) {
+                if (r >= 0)
+                        *ret = TAKE_PTR(saved);
+                return r;
+        }
+        *ret = TAKE_PTR(live);
+        return 0;
+}
+
 int session_load(Manager *manager, unsigned id, Session **ret) {
         _cleanup_(session_freep) Session *s = NULL;
         _cleanup_json_ struct json_object *o = NULL;
-        _cleanup_free_ char *text = NULL;
         char name[16];
         int r;
 
@@ -182,15 +221,10 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         s->dir_fd = openat(manager->sessions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (s->dir_fd < 0)
                 return -errno;
-        r = read_file_at(s->dir_fd, SESSION_FILE, 64 * MIB, &text, NULL);
+        r = load_newest(s->dir_fd, &o);
         if (r < 0)
                 return r;
-        o = json_tokener_parse(text);
-        if (!json_object_is_type(o, json_type_object) || json_get_u64(o, "version") != SESSION_FILE_VERSION)
-                return -EBADMSG;
         s->state = session_state_from_string(json_get_string(o, "state"));
-        if (s->state < 0)
-                return -EBADMSG;
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->stop_reason = stop_reason_from_string(json_get_string(o, "stop_reason"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");

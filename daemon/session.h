@@ -142,6 +142,7 @@ typedef struct Session {
         bool busy_loading;      /* the driver is being loaded or bound: Start has not been answered */
         bool stop_wanted;
 
+        uint64_t revision;      /* of what is on file */
         bool archive_outdated;  /* it has not the description of now, or maybe not */
         bool described_again;   /* while a job was making the archive */
         Error seal_error;       /* why there is no archive of it; ERROR_NONE: there is, or will be */
@@ -214,7 +215,9 @@ void session_describe_done(Session *session, const Error *error);
 /* The live counters into the session's fields; true if any has changed. */
 bool session_update_counters(Session *session);
 
-/* Writes session.json. durable: waits for the disk, as each change of state does. */
+/* Writes session.json. durable: waits for the disk, as each change of state does. Otherwise it goes into a file beside it,
+ * which counts if the disk has it: a file that takes the place of another and did not reach the disk can be empty after a
+ * power cut, and this must not happen to the only one. */
 int session_save(Session *session, bool durable);
 
 /* What its files take of the disk. */

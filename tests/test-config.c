@@ -125,6 +125,10 @@ Test(config, storage) {
         cr_assert_not(config.storage.max_session.set);
         config = load("[Storage]\nMaxSessionSize=300M\n");
         cr_assert_eq(config.storage.max_session.bytes, 300 * MIB);
+        cr_assert_eq(config.when_full, WHEN_FULL_STOP);
+        config_done(&config);
+        config = load("[Storage]\nWhenFull=keep-newest\nWhenFull=newest\n");
+        cr_assert_eq(config.when_full, WHEN_FULL_KEEP_NEWEST);
         config_done(&config);
         config = load("[Storage]\nMaxUse=\nKeepFree=101%\n[Capture]\nMaxUse=1G\n");
         cr_assert_not(config.storage.max_use.set);

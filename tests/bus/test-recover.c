@@ -92,6 +92,35 @@ Test(recover, leaves_a_daemon_alone) {
         daemon_stop(f);
 }
 
+/* What a power cut makes of a file that took the place of another and had not reached the disk; or it is the older one. */
+Test(recover, session_file_that_was_not_on_disk) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *live = NULL, *marks = NULL;
+
+        daemon_start(f);
+        session = expect_path(session_start(f, 0));
+        expect_ok(session_call(f, session, "Mark", "sa{sv}", "one", 0));
+        daemon_kill(f, true);
+        live = machine_read(&f->machine, "state/sessions/1/session.live.json");
+        daemon_start(f);
+        assert_session(f, session, "State", "capturing");
+        marks = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(marks, "MarkCount"), "%s", marks);
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "MarkCount"), 1);
+        daemon_kill(f, true);
+        fake_file(&f->machine.tree, "state/sessions/1/session.live.json", "");
+        daemon_start(f);
+        assert_session(f, session, "State", "capturing");
+        daemon_kill(f, true);
+        machine_record(&f->machine);
+        cr_assert_eq(daemon_recover(f), 0);
+        fake_file(&f->machine.tree, "state/sessions/1/session.live.json", live);
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        daemon_stop(f);
+}
+
 /* The machine comes back whatever the session is like. */
 Test(recover, session_that_cannot_be_read) {
         Fixture *f = &fixture;

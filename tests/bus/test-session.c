@@ -359,7 +359,7 @@ Test(session, kernel_in_trouble) {
         cr_assert(strstr(before, "The kernel warned at 6.000000"), "%s", before);
         cr_assert_null(strstr(before, "by a program"));
         assert_session(f, session, "State", "capturing");
-        file = machine_read(&f->machine, "state/sessions/1/session.json");
+        file = machine_read(&f->machine, "state/sessions/1/session.live.json");
         cr_assert_not_null(strstr(file, "A CPU was locked up"));
 
         session_stop(f);

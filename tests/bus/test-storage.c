@@ -280,6 +280,49 @@ Test(storage, session_reaches_limit) {
         daemon_stop(f);
 }
 
+/* Nothing can make way: nobody has a copy of the other one. */
+Test(storage, sessions_reach_limit_while_capturing) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *first = NULL, *second = NULL, *text = NULL, *list = NULL,
+                            *filler = below(f->machine.tree.root, "state/sessions/1/filler");
+        _cleanup_close_ int fd = -EBADF;
+
+        limit_use(f, 300 * MIB);
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        first = seal_one(f);
+        machine_list_clocks(&f->machine);
+        second = expect_path(session_start(f, 0));
+        machine_record(&f->machine);
+        fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        cr_assert_eq(posix_fallocate(fd, 0, 301 * MIB), 0);
+        wait_for_session(f, second, "sealed");
+        assert_session(f, second, "Result", "limit-reached");
+        assert_session(f, second, "StopReason", "limit");
+        text = get_all(f, second, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(text, "sessions may not take more of the disk (MaxUse= and KeepFree= in mmiotraced.conf)"), "%s", text);
+        assert_session(f, first, "State", "sealed");
+        list = fixture_unpack(f, second);
+        machine_list_clocks(&f->machine);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
+/* Text cannot be given up, and says so. */
+Test(storage, keep_newest_of_text) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *all = NULL;
+
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Storage]\nWhenFull=keep-newest\n[Capture]\nSource=text\n");
+        daemon_start(f);
+        session = expect_path(session_start(f, 0));
+        all = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(all, "What is captured as text cannot give up its oldest accesses"), "%s", all);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        daemon_stop(f);
+}
+
 /* One that somebody has a copy of makes way for the one that captures, and one that nobody has does not. */
 Test(storage, makes_way_while_capturing) {
         Fixture *f = &fixture;
