@@ -12,6 +12,7 @@
 #include "detail.h"
 #include "pcidev.h"
 #include "segment-file.h"
+#include "segment-name.h"
 #include "trace.h"
 
 enum {
@@ -53,10 +54,11 @@ typedef struct Arguments {
         bool verbose;
 } Arguments;
 
-/* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw", "cpu3-000001.raw.xz". */
+/* The CPU that a file name stands for: "cpu3.raw", "cpu3-000001.raw", and the others of segment-name.h. */
 static int cpu_of_file(const char *path, unsigned *ret) {
         _cleanup_free_ char *copy = strdup(path);
         const char *p, *end;
+        SegmentName name;
         unsigned cpu;
 
         if (!copy)
@@ -67,7 +69,7 @@ static int cpu_of_file(const char *path, unsigned *ret) {
         end = p + strspn(p, "0123456789");
         if (*end == '-')
                 end += 1 + strspn(end + 1, "0123456789");
-        if (!streq(end, ".raw") && !streq(end, ".raw" SEGMENT_FILE_SUFFIX))
+        if (!streq(end, ".raw") && !streq(end, ".raw" SEGMENT_FILE_SUFFIX) && segment_name_parse(basename(copy), &name) < 0)
                 return -EINVAL;
         *ret = cpu;
         return 0;

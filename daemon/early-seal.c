@@ -14,6 +14,7 @@
 
 /* How often space is looked at, and over how much of time the rate is taken. */
 #define LOOK_MSEC 2000
+#define LOOK_AT_LIMIT_MSEC 200
 #define AHEAD_SEC 60
 #define CHUNK_BYTES (256 * KIB)
 #define MEMORY_MAX_BYTES (100 * MIB)
@@ -170,11 +171,15 @@ bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t di
         return left_bytes < MAX((room_bytes + disk_bytes) / 10, rate * AHEAD_SEC);
 }
 
+static bool is_at_limit(uint64_t disk_bytes, uint64_t max_bytes) {
+        return disk_bytes >= max_bytes / 8 * 5;
+}
+
 bool early_seal_must_give_up(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t max_bytes, bool keep_raw) {
         uint64_t seal_bytes = storage_seal_bytes(captured_bytes, keep_raw);
         uint64_t left_bytes = room_bytes > seal_bytes ? room_bytes - seal_bytes : 0;
 
-        return disk_bytes >= max_bytes - max_bytes / 4 || left_bytes < (room_bytes + disk_bytes) / 16;
+        return is_at_limit(disk_bytes, max_bytes) || left_bytes < (room_bytes + disk_bytes) / 16;
 }
 
 uint64_t early_seal_wanted_bytes(uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw) {
@@ -237,14 +242,28 @@ typedef struct EarlySeal {
         const EarlySealRequest *request;
         RingFormat format;      /* for keep_newest */
         EarlySealState state;
+        uint64_t max_session_bytes;
         bool must_give_up;
         uint64_t look_usec, captured_bytes, rate;
 } EarlySeal;
 
+/* What is there to be sealed, as it was captured, and what it takes on disk. */
+static uint64_t held_bytes(const EarlySeal *e) {
+        uint64_t captured_bytes = atomic_load(&e->request->counters->n_raw_bytes);
+
+        return captured_bytes - MIN(captured_bytes, e->state.given_up.bytes);
+}
+
+static uint64_t disk_bytes(const EarlySeal *e) {
+        uint64_t bytes = held_bytes(e);
+
+        return bytes - MIN(bytes, e->state.held_bytes) + e->state.disk_bytes;
+}
+
 /* Returns whether space is short. */
 static int look(EarlySeal *e) {
         const EarlySealRequest *q = e->request;
-        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes), held_bytes, disk_bytes, room_bytes;
+        uint64_t usec = now_monotonic_usec(), captured_bytes = atomic_load(&q->counters->n_raw_bytes), room_bytes;
         StorageLimits limits;
         StorageSpace space;
         int r;
@@ -260,15 +279,13 @@ static int look(EarlySeal *e) {
                 e->look_usec = usec;
                 e->captured_bytes = captured_bytes;
         }
-        /* What was given up is not there to be sealed. */
-        held_bytes = captured_bytes - MIN(captured_bytes, e->state.given_up.bytes);
-        disk_bytes = held_bytes - MIN(held_bytes, e->state.held_bytes) + e->state.disk_bytes;
         room_bytes = storage_room_bytes(&space, &limits);
-        e->state.wanted_bytes = early_seal_wanted_bytes(held_bytes, disk_bytes, e->rate, q->keep_raw);
+        e->max_session_bytes = limits.max_session_bytes;
+        e->state.wanted_bytes = early_seal_wanted_bytes(held_bytes(e), disk_bytes(e), e->rate, q->keep_raw);
         e->state.no_room = room_bytes == 0;
         e->must_give_up = q->keep_newest &&
-                early_seal_must_give_up(room_bytes, held_bytes, disk_bytes, limits.max_session_bytes, q->keep_raw);
-        return early_seal_is_due(room_bytes, held_bytes, disk_bytes, e->rate, q->keep_raw);
+                early_seal_must_give_up(room_bytes, held_bytes(e), disk_bytes(e), e->max_session_bytes, q->keep_raw);
+        return early_seal_is_due(room_bytes, held_bytes(e), disk_bytes(e), e->rate, q->keep_raw);
 }
 
 static void tell(const EarlySeal *e) {
@@ -345,6 +362,17 @@ static int load_format(EarlySeal *e) {
         return fd < 0 ? -errno : ring_format_load(fd, &e->format);
 }
 
+/* What one session may take is used up faster than a disk. */
+static void rest(const EarlySeal *e) {
+        for (unsigned msec = 0; msec < LOOK_MSEC; msec += LOOK_AT_LIMIT_MSEC) {
+                bool wait_longer = !e->request->keep_newest || e->max_session_bytes == STORAGE_UNLIMITED;
+
+                (void) poll(NULL, 0, wait_longer ? LOOK_MSEC : LOOK_AT_LIMIT_MSEC);
+                if (wait_longer || is_at_limit(disk_bytes(e), e->max_session_bytes))
+                        return;
+        }
+}
+
 int early_seal_run(const EarlySealRequest *request) {
         EarlySeal e = { .request = request };
         int r = 0;
@@ -361,7 +389,7 @@ int early_seal_run(const EarlySealRequest *request) {
         while (r >= 0) {
                 r = step(&e);
                 if (r == 0)
-                        (void) poll(NULL, 0, LOOK_MSEC);
+                        rest(&e);
         }
         return r;
 }

@@ -50,7 +50,8 @@ int early_seal_take_over(int raw_fd, EarlySealState *ret);
  * a minute at this rate takes, or less than a tenth of what the session had. captured_bytes take disk_bytes now. */
 bool early_seal_is_due(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw);
 /* Whether it is time to give up the oldest, of what takes disk_bytes: when there is a sixteenth left of what there was
- * before, or three quarters of what one session may take are taken, which leaves the process some time for it. */
+ * before, or five eighths of what one session may take are taken: beside a busy driver the process gets little time, and the
+ * session ends if it does not keep up. */
 bool early_seal_must_give_up(uint64_t room_bytes, uint64_t captured_bytes, uint64_t disk_bytes, uint64_t max_bytes, bool keep_raw);
 /* With how much room it is not so any more. */
 uint64_t early_seal_wanted_bytes(uint64_t captured_bytes, uint64_t disk_bytes, uint64_t rate, bool keep_raw);
