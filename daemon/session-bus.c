@@ -295,7 +295,8 @@ static int property_strings(sd_bus *connection, const char *path, const char *in
 }
 
 /* What its owner has written is for the owner and root: others have to ask for the permission to read, which only a method
- * can. What goes to everybody, as a signal does, comes from other calls than these, or from none. */
+ * can. What goes to everybody, as a signal does, comes from other calls than these, or from none. The loop waits for the bus
+ * to say who asks: so only where there is something to be seen. */
 static bool caller_may_see(sd_bus *connection, const Session *s) {
         sd_bus_message *m = sd_bus_get_current_message(connection);
         const char *interface = m ? sd_bus_message_get_interface(m) : NULL;
@@ -318,7 +319,7 @@ static int append_marks(sd_bus_message *reply, const Session *s, size_t first) {
 static int property_marks(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
-        size_t n = caller_may_see(connection, s) ? MIN(s->n_marks, (size_t) MARKS_SHOWN) : 0;
+        size_t n = s->n_marks > 0 && caller_may_see(connection, s) ? MIN(s->n_marks, (size_t) MARKS_SHOWN) : 0;
 
         return append_marks(reply, s, s->n_marks - n);
 }
@@ -332,7 +333,8 @@ static int property_description(sd_bus *connection, const char *path, const char
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
 
-        return sd_bus_message_append(reply, "s", caller_may_see(connection, s) ? strempty(s->options.description) : "");
+        return sd_bus_message_append(reply, "s",
+                        !isempty(s->options.description) && caller_may_see(connection, s) ? s->options.description : "");
 }
 
 static int method_list_marks(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
