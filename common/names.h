@@ -32,9 +32,12 @@
 /* Of the upload unit, likewise. */
 #define UPLOAD_SOCKET "/run/mmiotraced-upload.socket"
 
+/* The highest id that a session has had, in STATE_DIRECTORY/sessions/. */
+#define LAST_ID_FILE "last-id"
 /* Files of a session, below STATE_DIRECTORY/sessions/ID/. */
 #define SESSION_FILE "session.json"
-#define SESSION_LIVE_FILE "session.live.json"
+/* The same as it was when it last reached the disk: for a session whose file a power cut has spoiled. */
+#define SESSION_DURABLE_FILE "session.durable.json"
 #define SESSION_RAW_DIR "raw"
 #define RAW_FORMATS_DIR "formats"
 #define SESSION_FORMATS_DIR SESSION_RAW_DIR "/" RAW_FORMATS_DIR

@@ -302,7 +302,23 @@ int append_all(int fd, const void *data, size_t bytes) {
         return r;
 }
 
-static int write_whole_file(int dir_fd, const char *name, const void *data, size_t bytes, bool durable) {
+typedef enum WholeFile {
+        FILE_DURABLE,
+        FILE_REPLACED,
+        FILE_EXCHANGED,
+} WholeFile;
+
+static int put_in_place(int dir_fd, const char *temporary, const char *name, WholeFile way) {
+        if (way == FILE_EXCHANGED && renameat2(dir_fd, temporary, dir_fd, name, RENAME_EXCHANGE) >= 0) {
+                /* What stays nevertheless goes with the next one that is written. */
+                (void) unlinkat(dir_fd, temporary, 0);
+                return 0;
+        }
+        /* Also where there is none to exchange it with yet, or the file system cannot do it. */
+        return renameat(dir_fd, temporary, dir_fd, name) < 0 ? -errno : 0;
+}
+
+static int write_whole_file(int dir_fd, const char *name, const void *data, size_t bytes, WholeFile way) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[NAME_MAX + 1];
         int r;
@@ -316,23 +332,27 @@ static int write_whole_file(int dir_fd, const char *name, const void *data, size
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, bytes);
-        if (r >= 0 && durable && fsync(fd) < 0)
+        if (r >= 0 && way == FILE_DURABLE && fsync(fd) < 0)
                 r = -errno;
-        if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-                r = -errno;
+        if (r >= 0)
+                r = put_in_place(dir_fd, temporary, name, way);
         if (r < 0) {
                 (void) unlinkat(dir_fd, temporary, 0);
                 return r;
         }
-        return durable && fsync(dir_fd) < 0 ? -errno : 0;
+        return way == FILE_DURABLE && fsync(dir_fd) < 0 ? -errno : 0;
 }
 
 int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes) {
-        return write_whole_file(dir_fd, name, data, bytes, true);
+        return write_whole_file(dir_fd, name, data, bytes, FILE_DURABLE);
 }
 
 int replace_file_at(int dir_fd, const char *name, const void *data, size_t bytes) {
-        return write_whole_file(dir_fd, name, data, bytes, false);
+        return write_whole_file(dir_fd, name, data, bytes, FILE_REPLACED);
+}
+
+int exchange_file_at(int dir_fd, const char *name, const void *data, size_t bytes) {
+        return write_whole_file(dir_fd, name, data, bytes, FILE_EXCHANGED);
 }
 
 /* Deeper than any folder of ours; a limit all the same, as each level holds a descriptor open. */
@@ -368,7 +388,11 @@ static int remove_tree(int dir_fd, const char *name, unsigned depth) {
 }
 
 int remove_tree_at(int dir_fd, const char *name) {
-        return remove_tree(dir_fd, name, TREE_MAX_DEPTH);
+        int r;
+
+        r = remove_tree(dir_fd, name, TREE_MAX_DEPTH);
+        /* A writer that was killed a moment ago has made its last file behind our back. */
+        return r == -ENOTEMPTY ? remove_tree(dir_fd, name, TREE_MAX_DEPTH) : r;
 }
 
 int cpu_set_parse(const char *s, CpuSet *ret) {

@@ -167,6 +167,9 @@ static inline bool errno_is_no_space(int r) {
 int write_file_atomic_at(int dir_fd, const char *name, const void *data, size_t bytes);
 /* The same without waiting for the disk: whole for every reader, but after a power cut it may be the one before. */
 int replace_file_at(int dir_fd, const char *name, const void *data, size_t bytes);
+/* The same without waiting for a disk that is busy, as a rename() over a file does on ext4, which sends out the file's data
+ * first (ext4_rename(), auto_da_alloc). So after a power cut it may be empty: for what there is a copy of. */
+int exchange_file_at(int dir_fd, const char *name, const void *data, size_t bytes);
 
 /* Removes a file, or a folder with all that is in it, without following links. */
 int remove_tree_at(int dir_fd, const char *name);

@@ -10,8 +10,6 @@
 #include "submission.h"
 #include "undo.h"
 
-#define LAST_ID_FILE "last-id"
-
 static int open_folder(int dir_fd, const char *path, int *ret) {
         int fd;
 
@@ -140,7 +138,8 @@ static int write_last_id(Manager *m, unsigned id) {
         char text[16];
 
         (void) snprintf(text, sizeof text, "%u\n", id);
-        return write_file_atomic_at(m->sessions_fd, LAST_ID_FILE, text, strlen(text));
+        /* The disk has it with the session, see session-store.c; without either, nobody has heard of the session. */
+        return exchange_file_at(m->sessions_fd, LAST_ID_FILE, text, strlen(text));
 }
 
 /* Ids are never used twice, also not after the session of the highest one was removed: so the last one is on file. */
@@ -231,6 +230,7 @@ void manager_drop_session(Manager *m, Session *s) {
         char name[16];
         int r;
 
+        session_stop_saving(s);
         (void) snprintf(name, sizeof name, "%u", s->id);
         if (s->announced)
                 m->hooks.session_removed(s, m->hooks.userdata);
@@ -365,6 +365,9 @@ void manager_check_quit(Manager *m) {
         /* Somebody waits for an answer. */
         if (m->arm.worker)
                 return;
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i]->saver)
+                        return;
         switch (m->quitting) {
         case QUIT_STOP:
                 /* Nobody has to wait for xz when the machine is to go down: the next daemon seals. */

@@ -53,8 +53,11 @@ static void on_done(const Error *error, void *userdata) {
 
         if (error)
                 log_send(LOG_WARNING, "MESSAGE=%s", strempty(error->text), FIELD_SESSION "=%u", id);
-        if (removal->session)
+        if (removal->session) {
                 removal->session->removing = false;
+                /* Its saver was stopped for this. */
+                (void) session_save(removal->session, SAVE_SOON);
+        }
         removal_free(removal);
         m->hooks.removed(id, error, m->hooks.userdata);
         vacuum_removed(m);
@@ -113,6 +116,7 @@ int removal_start(Session *s, const char *why, Error *error) {
         r = start(s->manager, s->id, s, why);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot start the process that removes session %u", s->id);
+        session_stop_saving(s);
         s->removing = true;
         return 0;
 }

@@ -475,7 +475,7 @@ static void on_watch_line(const char *key, const char *value, void *userdata) {
                 return;
         session_warn(s, value);
         log_send(LOG_WARNING, "MESSAGE=Session %u: %s", s->id, value, FIELD_SESSION "=%u", s->id);
-        r = session_save(s, false);
+        r = session_save(s, SAVE_LATER);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         s->manager->hooks.session_changed(s, s->manager->hooks.userdata);

@@ -44,7 +44,7 @@ int session_describe(Session *s, const char *text, Error *error) {
         s->options.description = copy;
         /* Whether a seal worker has read it already, nobody can know. */
         s->archive_outdated |= s->state == SESSION_SEALING || !isempty(s->archive);
-        r = session_save(s, true);
+        r = session_save(s, SAVE_NOW);
         if (r < 0) {
                 s->options.description = before;
                 s->archive_outdated = outdated;
@@ -65,7 +65,7 @@ void session_describe_done(Session *s, const Error *error) {
                 session_log_failure(s, -error_to_errno(error->code), "the archive keeps the description of before");
         if (!error && !s->described_again)
                 s->archive_outdated = false;
-        r = session_save(s, true);
+        r = session_save(s, SAVE_SOON);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         s->manager->hooks.session_changed(s, s->manager->hooks.userdata);

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* session.json: a session on disk, written as a whole at each change of state; and session.live.json, where it is newer. */
+/* session.json: a session on disk, written as a whole at each change of state.
+ *
+ * A disk that is busy takes hundreds of milliseconds for an fsync(), and on most file systems it waits for what others
+ * have written as well, a seal of a gigabyte among them. So the loop only replaces the file, which is enough to outlive
+ * the daemon, and a worker brings a copy to the disk. Of a file that was replaced without an fsync() a power cut may leave
+ * the one before, or nothing but the name: then the copy counts. */
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "archive-name.h"
 #include "json.h"
 #include "manager.h"
 #include "names.h"
+#include "report.h"
+#include "session-capture.h"
 #include "session.h"
 #include "submission.h"
 
@@ -88,14 +98,12 @@ static int add_marks(struct json_object *o, const Session *s) {
         return json_add(o, "marks", TAKE_PTR(array));
 }
 
-int session_save(Session *s, bool durable) {
+static int to_json(const Session *s, struct json_object **ret) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
-        const char *text;
         int r;
 
         if (!o)
                 return -ENOMEM;
-        s->revision++;
         r = json_add_u64(o, "version", SESSION_FILE_VERSION);
         if (r >= 0)
                 r = json_add_u64(o, "id", s->id);
@@ -133,16 +141,99 @@ int session_save(Session *s, bool durable) {
                 r = submission_to_json(s, o);
         if (r < 0)
                 return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+/* What the saver writes, as it was when it was forked. */
+typedef struct SaveRequest {
+        const Session *session;
+        const char *text;
+} SaveRequest;
+
+static int sync_last_id(const Session *s) {
+        _cleanup_close_ int fd = openat(s->manager->sessions_fd, LAST_ID_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0 || fsync(s->manager->sessions_fd) < 0)
+                return -errno;
+        return 0;
+}
+
+static int write_copy(FILE *out, void *userdata) {
+        const SaveRequest *q = userdata;
+        const Session *s = q->session;
+        _cleanup_error_ Error error = {};
+        int r;
+
+        /* The next daemon has one of its own. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        r = write_file_atomic_at(s->dir_fd, SESSION_DURABLE_FILE, q->text, strlen(q->text));
+        /* With the folder that it is in. */
+        if (r >= 0 && s->state == SESSION_CHECKING)
+                r = sync_last_id(s);
+        (void) error_set_errno(&error, ERROR_FAILED, r, "Cannot bring " SESSION_FILE " to the disk");
+        return worker_send_result(out, r, &error);
+}
+
+static void on_saved(const Error *error, void *userdata) {
+        Session *s = userdata;
+        int r = 0;
+
+        s->saver = worker_free(s->saver);
+        if (error)
+                session_log_failure(s, -error_to_errno(error->code), strempty(error->text));
+        if (s->save_due)
+                r = session_save(s, SAVE_SOON);
+        if (r < 0)
+                session_log_failure(s, r, "cannot write " SESSION_FILE);
+        manager_check_quit(s->manager);
+}
+
+static int save_copy(Session *s, const char *text) {
+        SaveRequest request = { s, text };
+        const int keep[] = { s->dir_fd, s->manager->sessions_fd };
+
+        /* One after the other, and of several that wait the last one. */
+        s->save_due = s->saver;
+        if (s->saver)
+                return 0;
+        return worker_start(s->manager->event,
+                        &(WorkerSpec) {
+                                .name = "save",
+                                .run = write_copy,
+                                .arg = &request,
+                                .keep_fds = keep,
+                                .n_keep_fds = ELEMENTS(keep),
+                                .done = on_saved,
+                                .userdata = s,
+                        },
+                        &s->saver);
+}
+
+int session_save(Session *s, SaveMode mode) {
+        _cleanup_json_ struct json_object *o = NULL;
+        const char *text;
+        int r;
+
+        s->revision++;
+        r = to_json(s, &o);
+        if (r < 0)
+                return r;
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text)
                 return -ENOMEM;
-        if (!durable)
-                return replace_file_at(s->dir_fd, SESSION_LIVE_FILE, text, strlen(text));
-        r = write_file_atomic_at(s->dir_fd, SESSION_FILE, text, strlen(text));
-        /* Should it come back after a crash, its revision says that it is the older one. */
-        if (r >= 0)
-                (void) unlinkat(s->dir_fd, SESSION_LIVE_FILE, 0);
-        return r;
+        r = (mode == SAVE_NOW ? write_file_atomic_at : exchange_file_at)(s->dir_fd, SESSION_FILE, text, strlen(text));
+        if (r < 0 || mode == SAVE_LATER)
+                return r;
+        /* Also of what is on the disk already: the next time that it is replaced it may be spoiled. */
+        r = save_copy(s, text);
+        return mode == SAVE_NOW ? 0 : r;
+}
+
+void session_stop_saving(Session *s) {
+        s->saver = worker_free(s->saver);
+        s->save_due = false;
 }
 
 static int load_marks(struct json_object *o, Session *s) {
@@ -184,19 +275,20 @@ static int load_file(int dir_fd, const char *name, struct json_object **ret) {
         return 0;
 }
 
-/* The newer one of those that can be read. */
+/* The newer one of those that can be read: the file, or its copy. Returns 1 for the copy. */
 static int load_newest(int dir_fd, struct json_object **ret) {
-        _cleanup_json_ struct json_object *saved = NULL, *live = NULL;
+        _cleanup_json_ struct json_object *file = NULL, *copy = NULL;
         int r;
 
-        r = load_file(dir_fd, SESSION_FILE, &saved);
-        if (load_file(dir_fd, SESSION_LIVE_FILE, &live) < 0 ||
-            (r >= 0 && json_get_u64(live, "revision") <= json_get_u64(saved, "revision"))) {
-                if (r >= 0)
-                        *ret = TAKE_PTR(saved);
-                return r;
+        r = load_file(dir_fd, SESSION_FILE, &file);
+        if (load_file(dir_fd, SESSION_DURABLE_FILE, &copy) >= 0 &&
+            (r < 0 || json_get_u64(copy, "revision") > json_get_u64(file, "revision"))) {
+                *ret = TAKE_PTR(copy);
+                return 1;
         }
-        *ret = TAKE_PTR(live);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(file);
         return 0;
 }
 
@@ -204,6 +296,7 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         _cleanup_(session_freep) Session *s = NULL;
         _cleanup_json_ struct json_object *o = NULL;
         char name[16];
+        bool is_copy;
         int r;
 
         s = calloc(1, sizeof(Session));
@@ -224,7 +317,11 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
         r = load_newest(s->dir_fd, &o);
         if (r < 0)
                 return r;
+        is_copy = r > 0;
         s->state = session_state_from_string(json_get_string(o, "state"));
+        /* It went on from there, nobody knows how far: so nothing of it is dropped. */
+        if (is_copy && s->state == SESSION_CHECKING)
+                s->state = SESSION_INTERRUPTED;
         s->result = session_result_from_string(json_get_string(o, "result"));
         s->stop_reason = stop_reason_from_string(json_get_string(o, "stop_reason"));
         s->owner_uid = (uid_t) json_get_u64(o, "owner_uid");
@@ -245,7 +342,11 @@ int session_load(Manager *manager, unsigned id, Session **ret) {
                 s->seal_error.code = error_from_name(json_get_string(o, "seal_error_name"));
         for (size_t i = 0; i < ELEMENTS(numbers); i++)
                 *(uint64_t *) ((char *) s + numbers[i].offset) = json_get_u64(o, numbers[i].key);
-        r = json_get_strv(o, "devices", &s->devices);
+        /* The copy may be from before it was known. */
+        if (is_copy && !s->archive_name)
+                r = archive_name(NULL, NULL, s->options.driver, NULL, s->start_realtime_usec, &s->archive_name);
+        if (r >= 0)
+                r = json_get_strv(o, "devices", &s->devices);
         if (r >= 0)
                 r = json_get_strv(o, "warnings", &s->warnings);
         if (r >= 0)

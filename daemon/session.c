@@ -37,7 +37,8 @@ void session_log_failure(const Session *s, int r, const char *what) {
                         "ERRNO=%i", -r, FIELD_SESSION "=%u", s->id);
 }
 
-/* The one place where a session's state changes: it is on disk before anybody hears of it. */
+/* The one place where a session's state changes: it is on file before anybody hears of it, for the daemon after this
+ * one. The disk has it soon: after a power cut a session that was not over is an interrupted one, in whichever state. */
 void session_set_state(Session *s, SessionState state) {
         SessionState before = s->state;
         int r;
@@ -48,7 +49,7 @@ void session_set_state(Session *s, SessionState state) {
                 return;
         }
         s->state = state;
-        r = session_save(s, true);
+        r = session_save(s, SAVE_SOON);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         switch (state) {
@@ -136,7 +137,7 @@ int session_new(Manager *m, const SessionOptions *o, uid_t owner_uid, Session **
                 r = session_make_folder(m->sessions_fd, name, &s->dir_fd);
         }
         if (r >= 0)
-                r = session_save(s, true);
+                r = session_save(s, SAVE_SOON);
         if (r < 0) {
                 if (errno_is_no_space(r))
                         (void) error_set(error, ERROR_NO_SPACE, "The disk is full, so a session cannot begin; make room in "
@@ -162,7 +163,7 @@ Session *session_free(Session *s) {
         manager_unlink_session(s->manager, s);
         sd_event_source_disable_unref(s->end_timer);
         if (s->marks_timer)
-                (void) session_save(s, false);
+                (void) session_save(s, SAVE_LATER);
         sd_event_source_disable_unref(s->marks_timer);
         worker_free(s->worker);
         worker_free(s->drain);
@@ -170,6 +171,7 @@ Session *session_free(Session *s) {
         worker_free(s->tally);
         worker_free(s->watch);
         worker_free(s->early_seal);
+        worker_free(s->saver);
         worker_free(s->bind);
         worker_free(s->symbols);
         job_free(s->job);
@@ -251,7 +253,7 @@ static int on_marks_timer(sd_event_source *source, uint64_t usec, void *userdata
         int r;
 
         s->marks_timer = sd_event_source_disable_unref(s->marks_timer);
-        r = session_save(s, false);
+        r = session_save(s, SAVE_LATER);
         if (r < 0)
                 session_log_failure(s, r, "cannot write " SESSION_FILE);
         return 0;
@@ -259,7 +261,7 @@ static int on_marks_timer(sd_event_source *source, uint64_t usec, void *userdata
 
 static int save_marks(Session *s) {
         if (s->n_marks <= MARKS_SAVED_AT_ONCE)
-                return session_save(s, false);
+                return session_save(s, SAVE_LATER);
         return s->marks_timer ? 0 : sd_event_add_time_relative(s->manager->event, &s->marks_timer, CLOCK_MONOTONIC, MARKS_SAVE_USEC,
                                                     0, on_marks_timer, s);
 }
@@ -380,7 +382,7 @@ static int refuse_while_removing(const Session *s, Error *error) {
 static int save_or_tell(Session *s, Error *error) {
         int r;
 
-        r = session_save(s, true);
+        r = session_save(s, SAVE_NOW);
         if (r < 0)
                 return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                                 "Cannot write " SESSION_FILE " of session %u", s->id);

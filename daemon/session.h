@@ -133,6 +133,8 @@ typedef struct Session {
         sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
         sd_event_source *marks_timer;   /* until marks that are not on disk yet are */
         Worker *bind, *drain, *syncer, *tally, *watch, *symbols, *early_seal;
+        Worker *saver;          /* brings session.json to the disk */
+        bool save_due;          /* and has to do it once more */
         unsigned n_drain_deaths, n_syncer_deaths, n_early_seal_deaths;
         Job *job;               /* that makes its archive */
         bool announced;         /* others have heard of it: not before the checks let it pass */
@@ -215,10 +217,17 @@ void session_describe_done(Session *session, const Error *error);
 /* The live counters into the session's fields; true if any has changed. */
 bool session_update_counters(Session *session);
 
-/* Writes session.json. durable: waits for the disk, as each change of state does. Otherwise it goes into a file beside it,
- * which counts if the disk has it: a file that takes the place of another and did not reach the disk can be empty after a
- * power cut, and this must not happen to the only one. */
-int session_save(Session *session, bool durable);
+/* When what is written has reached the disk. It outlives the daemon in any case. */
+typedef enum SaveMode {
+        SAVE_LATER,             /* when the kernel likes: a power cut may bring back what was before */
+        SAVE_SOON,              /* a worker sees to it at once, and the loop does not wait */
+        SAVE_NOW,               /* when session_save() returns: for a caller who is told so */
+} SaveMode;
+
+/* Writes session.json. */
+int session_save(Session *session, SaveMode mode);
+/* The saver is not to write any more: the folder goes. */
+void session_stop_saving(Session *session);
 
 /* What its files take of the disk. */
 static inline uint64_t session_disk_bytes(const Session *s) {

@@ -67,7 +67,7 @@ static void log_submission(const Submission *b, int priority, const char *messag
 }
 
 static void save(Session *s) {
-        int r = session_save(s, true);
+        int r = session_save(s, SAVE_SOON);
 
         if (r < 0)
                 log_send(LOG_ERR, "MESSAGE=Session %u: cannot write " SESSION_FILE ": %s", s->id, strerrordesc_np(-r),
@@ -398,7 +398,7 @@ int submission_start(Session *s, const char *target, const char *url, uid_t owne
                 return r;
         b->job->all_bytes = s->archive_bytes;
         s->submission = b;
-        r = session_save(s, true);
+        r = session_save(s, SAVE_NOW);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot write down what is to be submitted");
         s->submit_error = (free(s->submit_error), NULL);

@@ -349,6 +349,23 @@ Test(util, write_file_atomic) {
         assert_content("file", "", 0);
 }
 
+Test(util, exchange_file) {
+        struct stat before, after;
+
+        /* The first one has nothing to be exchanged with. */
+        cr_assert_eq(exchange_file_at(test_dir(), "file", "first", 5), 0);
+        assert_content("file", "first", 5);
+        cr_assert_eq(mode_of("file"), S_IFREG | 0600);
+        assert_missing(".#file");
+
+        cr_assert_eq(fstatat(test_dir(), "file", &before, 0), 0);
+        cr_assert_eq(exchange_file_at(test_dir(), "file", "2nd", 3), 0);
+        assert_content("file", "2nd", 3);
+        assert_missing(".#file");
+        cr_assert_eq(fstatat(test_dir(), "file", &after, 0), 0);
+        cr_assert_neq(before.st_ino, after.st_ino);
+}
+
 Test(util, write_file_atomic_does_not_follow) {
         test_file("victim", "mine", 4);
         cr_assert_eq(symlinkat("victim", test_dir(), ".#file"), 0);

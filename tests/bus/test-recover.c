@@ -2,6 +2,8 @@
 
 /* What is done without the daemon, when that is gone for good, and what the daemon does by request. */
 
+#include <poll.h>
+
 #include "ctl.h"
 
 static Fixture fixture;
@@ -92,29 +94,48 @@ Test(recover, leaves_a_daemon_alone) {
         daemon_stop(f);
 }
 
+/* The copy of the file that is on the disk: nobody waits for it otherwise. */
+static void wait_for_copy(Fixture *f, const char *state) {
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+        _cleanup_free_ char *expected = NULL;
+
+        cr_assert_gt(asprintf(&expected, "\"state\":\"%s\"", state), 0);
+        for (;;) {
+                _cleanup_free_ char *text = NULL;
+
+                if (machine_has(&f->machine, "state/sessions/1/session.durable.json"))
+                        text = machine_read(&f->machine, "state/sessions/1/session.durable.json");
+                if (text && strstr(text, expected))
+                        return;
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+                (void) poll(NULL, 0, 10);
+        }
+}
+
 /* What a power cut makes of a file that took the place of another and had not reached the disk; or it is the older one. */
 Test(recover, session_file_that_was_not_on_disk) {
         Fixture *f = &fixture;
-        _cleanup_free_ char *session = NULL, *live = NULL, *marks = NULL;
+        _cleanup_free_ char *session = NULL, *file = NULL, *marks = NULL;
 
         daemon_start(f);
         session = expect_path(session_start(f, 0));
+        wait_for_copy(f, "capturing");
         expect_ok(session_call(f, session, "Mark", "sa{sv}", "one", 0));
         daemon_kill(f, true);
-        live = machine_read(&f->machine, "state/sessions/1/session.live.json");
+        file = machine_read(&f->machine, "state/sessions/1/session.json");
         daemon_start(f);
         assert_session(f, session, "State", "capturing");
         marks = get_all(f, session, BUS_INTERFACE_SESSION);
         cr_assert(strstr(marks, "MarkCount"), "%s", marks);
         cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "MarkCount"), 1);
         daemon_kill(f, true);
-        fake_file(&f->machine.tree, "state/sessions/1/session.live.json", "");
+        fake_file(&f->machine.tree, "state/sessions/1/session.json", "");
         daemon_start(f);
         assert_session(f, session, "State", "capturing");
         daemon_kill(f, true);
         machine_record(&f->machine);
         cr_assert_eq(daemon_recover(f), 0);
-        fake_file(&f->machine.tree, "state/sessions/1/session.live.json", live);
+        fake_file(&f->machine.tree, "state/sessions/1/session.json", file);
         daemon_start(f);
         wait_for_session(f, session, "sealed");
         assert_session(f, session, "Result", "interrupted");
@@ -128,6 +149,7 @@ Test(recover, session_that_cannot_be_read) {
 
         free(capture_and_die(f));
         fake_file(&f->machine.tree, "state/sessions/1/session.json", "{ \"version\": 1, \"sta");
+        fake_file(&f->machine.tree, "state/sessions/1/session.durable.json", "");
         cr_assert_eq(daemon_recover(f), 0);
         machine_assert_settings(&f->machine, before);
 }

@@ -359,7 +359,7 @@ Test(session, kernel_in_trouble) {
         cr_assert(strstr(before, "The kernel warned at 6.000000"), "%s", before);
         cr_assert_null(strstr(before, "by a program"));
         assert_session(f, session, "State", "capturing");
-        file = machine_read(&f->machine, "state/sessions/1/session.live.json");
+        file = machine_read(&f->machine, "state/sessions/1/session.json");
         cr_assert_not_null(strstr(file, "A CPU was locked up"));
 
         session_stop(f);
@@ -454,6 +454,56 @@ Test(session, cut_while_sealing) {
         list = fixture_unpack(f, session);
         assert_unpacked_log(f);
         daemon_stop(f);
+}
+
+static void spoil_by_power_cut(const char *content) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *list = NULL;
+        uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
+
+        daemon_start(f);
+        session = capture(f);
+        machine_record(&f->machine);
+        wait_until_drained(f, session);
+        /* The loop does not wait for the copy. */
+        while (!machine_has(&f->machine, "state/sessions/1/session.durable.json")) {
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+                (void) poll(NULL, 0, 10);
+        }
+        daemon_kill(f, true);
+        fake_file(&f->machine.tree, "state/sessions/1/session.json", content);
+        fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "11111111-1111-1111-1111-111111111111\n");
+        daemon_start(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        list = fixture_unpack(f, session);
+        assert_unpacked_log(f);
+        daemon_stop(f);
+}
+
+/* There is the name of the file, and nothing in it. */
+Test(session, file_emptied_by_power_cut) {
+        spoil_by_power_cut("");
+}
+
+/* As it was in the beginning, of which nothing would have to be kept. */
+Test(session, file_set_back_by_power_cut) {
+        spoil_by_power_cut("{ \"version\": 1, \"id\": 1, \"state\": \"checking\", \"revision\": 0 }");
+}
+
+/* Whoever stops it does not wait for the disk, but the daemon does before it goes. */
+Test(session, copy_is_there_at_the_end) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *file = NULL, *copy = NULL;
+
+        daemon_start(f);
+        session = capture(f);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        daemon_stop(f);
+        file = machine_read(&f->machine, "state/sessions/1/session.json");
+        copy = machine_read(&f->machine, "state/sessions/1/session.durable.json");
+        cr_assert_str_eq(copy, file);
 }
 
 Test(session, seal_that_fails) {
