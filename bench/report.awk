@@ -29,6 +29,12 @@ function median(key,    n) {
     return n % 2 ? values[key, (n + 1) / 2] : (values[key, n / 2] + values[key, n / 2 + 1]) / 2
 }
 
+# The least value that so many of a hundred do not exceed. sort_values() comes first.
+function percentile(key, percent,    n) {
+    n = int((count[key] * percent + 99) / 100)
+    return values[key, n > 0 ? n : 1]
+}
+
 # A ratio of two medians against its target: at most, where most is set, else at least.
 function ratio(name, above, below, target, most,    r, good) {
     if (!(above in count) || !(below in count) || median(below) == 0)
@@ -54,6 +60,16 @@ function worst(name, key, target,    v) {
     verdict(name, sprintf("%.6g %s", v, unit[key]), "<= " target, v <= target)
 }
 
+# Of a bound that nearly all have to keep: the 99th percentile of what is measured, and that of the same without the daemon.
+# On an emulated machine both are what they are; what counts is what is left when the one is taken from the other.
+function bound(name, key, base_key, target,    v, base) {
+    if (!(key in count) || !(base_key in count))
+        return
+    v = percentile(key, 99)
+    base = percentile(base_key, 99)
+    verdict(name " (" sprintf("%.4g", base) " without)", sprintf("%.4g %s", v, unit[key]), "<= " target, v <= target)
+}
+
 function verdict(name, value, target, good) {
     printf "%-62s %14s %10s  %s\n", name, value, target, good ? "met" : "MISSED"
     targets = targets (targets ? ",\n" : "") sprintf("    { \"name\": \"%s\", \"value\": \"%s\", \"target\": \"%s\", \"met\": %s }",
@@ -61,15 +77,16 @@ function verdict(name, value, target, good) {
 }
 
 END {
-    printf "\n%-8s %-46s %12s %12s %12s %3s  %s\n", "part", "what", "median", "least", "most", "n", "unit"
+    printf "\n%-8s %-60s %12s %12s %12s %12s %4s  %s\n", "part", "what", "median", "least", "99 %", "most", "n", "unit"
     for (i = 1; i <= n_keys; i++) {
         key = keys[i]
         sort_values(key)
         split(key, names, "|")
-        printf "%-8s %-46s %12.6g %12.6g %12.6g %3d  %s\n", names[1], names[2], median(key), values[key, 1],
-            values[key, count[key]], count[key], unit[key]
-        rows = rows (rows ? ",\n" : "") sprintf("    { \"part\": \"%s\", \"what\": \"%s\", \"unit\": \"%s\", \"median\": %.9g, \"least\": %.9g, \"most\": %.9g, \"runs\": %d }",
-            names[1], names[2], unit[key], median(key), values[key, 1], values[key, count[key]], count[key])
+        printf "%-8s %-60s %12.6g %12.6g %12.6g %12.6g %4d  %s\n", names[1], names[2], median(key), values[key, 1],
+            percentile(key, 99), values[key, count[key]], count[key], unit[key]
+        rows = rows (rows ? ",\n" : "") sprintf("    { \"part\": \"%s\", \"what\": \"%s\", \"unit\": \"%s\", \"median\": %.9g, \"least\": %.9g, \"p99\": %.9g, \"most\": %.9g, \"runs\": %d }",
+            names[1], names[2], unit[key], median(key), values[key, 1], percentile(key, 99), values[key, count[key]],
+            count[key])
     }
 
     printf "\n%-62s %14s %10s\n", "target", "measured", "wanted"
@@ -93,6 +110,12 @@ END {
     absolute("idle: RSS", "idle|RSS", 8, 1)
     absolute("idle: anonymous", "idle|anonymous", 2, 1)
     absolute("idle: wake-ups in 60 s", "idle|wake-ups in 60 s", 1, 1)
+    for (i = 1; i <= n_keys; i++)
+        if (keys[i] ~ /^status\|.*: status$/) {
+            split(keys[i], names, "|")
+            sub(/: status$/, "", names[2])
+            bound("status, " names[2], keys[i], "status|" names[2] ": as many empty calls to nobody", 50)
+        }
 
     if (json)
         printf "{\n  \"date\": \"%s\",\n  \"machine\": \"%s\",\n  \"kernel\": \"%s\",\n  \"results\": [\n%s\n  ],\n  \"targets\": [\n%s\n  ]\n}\n",
