@@ -131,6 +131,8 @@ static int start_step(Session *s, const char *name, int (*run)(FILE *out, void *
                                 .arg = request,
                                 .keep_fds = keep,
                                 .n_keep_fds = n,
+                                /* The syncer, the tally and the watch of the next daemon begin anew; the others end their work. */
+                                .dies_with_daemon = run == step_sync || run == step_tally || run == step_watch,
                                 .line = line,
                                 .done = done,
                                 .userdata = s,

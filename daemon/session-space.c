@@ -5,8 +5,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include "early-seal.h"
 #include "manager.h"
@@ -41,9 +39,6 @@ static int run(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
-        /* The successor of a daemon that is gone has one of its own. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                return -errno;
         priority_give_way();
         raw_fd = openat(s->dir_fd, SESSION_RAW_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         r = raw_fd < 0 ? -errno : early_seal_run(&(EarlySealRequest) {
@@ -121,6 +116,7 @@ void session_watch_space(Session *s) {
                                 .arg = s,
                                 .keep_fds = keep,
                                 .n_keep_fds = ELEMENTS(keep),
+                                .dies_with_daemon = true,
                                 .line = on_line,
                                 .done = on_done,
                                 .userdata = s,

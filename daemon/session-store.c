@@ -8,8 +8,6 @@
  * the one before, or nothing but the name: then the copy counts. */
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "archive-name.h"
@@ -165,9 +163,6 @@ static int write_copy(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
-        /* The next daemon has one of its own. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                return -errno;
         r = write_file_atomic_at(s->dir_fd, SESSION_DURABLE_FILE, q->text, strlen(q->text));
         /* With the folder that it is in. */
         if (r >= 0 && s->state == SESSION_CHECKING)
@@ -205,6 +200,7 @@ static int save_copy(Session *s, const char *text) {
                                 .arg = &request,
                                 .keep_fds = keep,
                                 .n_keep_fds = ELEMENTS(keep),
+                                .dies_with_daemon = true,
                                 .done = on_saved,
                                 .userdata = s,
                         },

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 
 #include "archive-name.h"
@@ -439,9 +437,6 @@ int step_sync(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
-        /* The successor of a daemon that is gone has a syncer of its own. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                return -errno;
         r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
                 r = syncer_run(&(SyncerRequest) {
@@ -462,9 +457,6 @@ int step_tally(FILE *out, void *userdata) {
         _cleanup_error_ Error error = {};
         int r;
 
-        /* Nobody reads the counters of a daemon that is gone; its successor has a tally of its own. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                return -errno;
         r = open_folder(q, SESSION_RAW_DIR, &raw_fd);
         if (r >= 0)
                 r = tally_run(raw_fd, q->text, q->pipes, q->n_pipes, q->counters, send_warning, out);
@@ -558,9 +550,6 @@ int step_watch(FILE *out, void *userdata) {
         _cleanup_driver_ Driver *driver = NULL;
         _cleanup_error_ Error error = {}, ignored = {};
 
-        /* The successor of a daemon that is gone has one of its own, which begins at the start again. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-                return -errno;
         if (q->driver)
                 (void) driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored);
         return worker_send_result(out, look_at_kernel_log(out, q, driver, true), &error);

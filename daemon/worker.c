@@ -122,9 +122,13 @@ static void close_others(int out_fd, const WorkerSpec *spec) {
         (void) close_range((unsigned) first, ~0U, 0);
 }
 
-_noreturn_ static void run_child(int out_fd, const WorkerSpec *spec) {
+_noreturn_ static void run_child(pid_t parent, int out_fd, const WorkerSpec *spec) {
         sigset_t none;
         FILE *out;
+
+        /* The daemon may have died before there was a signal to be sent. */
+        if (spec->dies_with_daemon && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+                _exit(EXIT_FAILURE);
 
         /* The loop takes its signals by signalfd: here they mean what they say. */
         for (int s = 1; s < NSIG; s++)
@@ -143,6 +147,7 @@ _noreturn_ static void run_child(int out_fd, const WorkerSpec *spec) {
 int worker_start(sd_event *event, const WorkerSpec *spec, Worker **ret) {
         _cleanup_(worker_freep) Worker *w = NULL;
         _cleanup_close_ int write_fd = -EBADF;
+        pid_t parent = getpid();
         int r, fds[2];
 
         if (spec->n_keep_fds >= KEEP_MAX)
@@ -170,7 +175,7 @@ int worker_start(sd_event *event, const WorkerSpec *spec, Worker **ret) {
                 return -errno;
         }
         if (w->pid == 0)
-                run_child(write_fd, spec);
+                run_child(parent, write_fd, spec);
 
         log_send(LOG_DEBUG, "MESSAGE=The %s process runs as %i", w->name, w->pid);
         r = sd_event_add_io(event, &w->io, w->fd, EPOLLIN, on_io, w);

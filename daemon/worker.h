@@ -17,6 +17,7 @@ typedef struct WorkerSpec {
         void *arg;
         const int *keep_fds;    /* besides out and standard streams; everything else is closed in the child */
         size_t n_keep_fds;
+        bool dies_with_daemon;  /* by SIGKILL: for what the next daemon starts anew */
 
         /* Run in the loop. error is what the child reported, or says how it died; NULL: it went well. done is
          * called once, last, and may free the worker. */
