@@ -184,6 +184,9 @@ unsigned cpu_set_count(const CpuSet *set);
 static inline bool cpu_set_has(const CpuSet *set, unsigned cpu) {
         return cpu < CPUS_MAX && (set->bits[cpu / 64] >> (cpu % 64) & 1);
 }
+static inline void cpu_set_add(CpuSet *set, unsigned cpu) {
+        set->bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+}
 
 /* Formats bytes the way people read them ("1.5M"), into buf. */
 char *format_bytes(uint64_t bytes, char *buf, size_t size);

@@ -20,6 +20,11 @@ void leftovers_note(Manager *m, const char *text) {
                 (void) strv_extend(&m->leftovers.done, text);
 }
 
+void leftovers_tell(Manager *m, const char *text) {
+        leftovers_note(m, text);
+        log_send(LOG_NOTICE, "MESSAGE=What an earlier session left is undone: %s", text, "MESSAGE_ID=" MESSAGE_RESTORED);
+}
+
 void leftovers_recovered(Manager *m, Session *s, const Error *error) {
         _cleanup_strv_ char **done = TAKE_PTR(m->leftovers.done);
 
@@ -51,11 +56,9 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void on_line(const char *key, const char *value, void *userdata) {
-        if (streq(key, "DONE")) {
-                leftovers_note(userdata, value);
-                log_send(LOG_NOTICE, "MESSAGE=What an earlier session left is undone: %s", value,
-                                "MESSAGE_ID=" MESSAGE_RESTORED);
-        } else if (streq(key, "DROPPED"))
+        if (streq(key, "DONE"))
+                leftovers_tell(userdata, value);
+        else if (streq(key, "DROPPED"))
                 leftovers_log_dropped_journal();
 }
 

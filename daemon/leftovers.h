@@ -24,8 +24,9 @@ void leftovers_undo(Manager *manager);
  * have asked by then. */
 int leftovers_recover(Manager *manager, uid_t uid, Error *error);
 
-/* Of those who do the work: one thing that was done, and the end of it. */
+/* Of those who do the work: one thing that was done (tell: and is told to the log), and the end of it. */
 void leftovers_note(Manager *manager, const char *text);
+void leftovers_tell(Manager *manager, const char *text);
 void leftovers_recovered(Manager *manager, Session *session, const Error *error);
 
 void leftovers_log_dropped_journal(void);

@@ -5,13 +5,10 @@
 #include <inttypes.h>
 
 #include "control.h"
+#include "offline-cpus.h"
 #include "preflight.h"
 #include "ring-size.h"
 #include "storage.h"
-
-static void set_cpu(CpuSet *set, unsigned cpu) {
-        set->bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
-}
 
 static bool has_file(const Preflight *p, const char *path) {
         _cleanup_free_ char *full = NULL;
@@ -42,9 +39,50 @@ static void find_housekeeper(const Preflight *p, const CpuSet *online, unsigned 
                 return;
         for (unsigned cpu = CPUS_MAX; cpu-- > kept + 1;)
                 if (cpu_set_has(online, cpu) && !cpu_set_has(&isolated, cpu)) {
-                        set_cpu(staying, cpu);
+                        cpu_set_add(staying, cpu);
                         return;
                 }
+}
+
+static void fail(const Preflight *p, int r) {
+        p->findings->r = p->findings->r < 0 ? p->findings->r : r;
+}
+
+/* Not whether they will come back from a session, but whether they have come back from an earlier one, a script's most
+ * often. */
+static void check_offline(const Preflight *p) {
+        static const CpuSet none = {};
+        _cleanup_free_ char *left = NULL, *by_maxcpus = NULL, *by_smt = NULL;
+        OfflineCpus off;
+        int r;
+
+        r = offline_cpus_find(p->context->sys_root, p->cmdline, &off);
+        if (r < 0) {
+                findings_add(p->findings, "cpus-offline", FINDING_NOTE,
+                             "Whether a CPU was left offline is not known, as the list of those that are there cannot be read: %s",
+                             strerrordesc_np(-r));
+                return;
+        }
+        r = format_missing_cpus(&off.left, &none, &left);
+        if (r >= 0)
+                r = format_missing_cpus(&off.by_maxcpus, &none, &by_maxcpus);
+        if (r >= 0)
+                r = format_missing_cpus(&off.by_smt, &none, &by_smt);
+        if (r < 0)
+                fail(p, r);
+        else if (!isempty(left))
+                findings_add(p->findings, "cpus-offline", FINDING_WARNING,
+                             "CPU %s %s offline, and the kernel's command line does not ask for that%s: a script that used mmiotrace "
+                             "may have left it so\n\"mmiotracectl recover\" brings back all of them, so that what was off on purpose has "
+                             "to be taken off again",
+                             left, cpu_set_count(&off.left) == 1 ? "is" : "are",
+                             off.smt_off ? ", and that SMT is off explains half of it at the most" : "");
+        else if (isempty(by_maxcpus) && isempty(by_smt))
+                findings_add(p->findings, "cpus-offline", FINDING_OK, "All CPUs that this machine has are online");
+        else
+                findings_add(p->findings, "cpus-offline", FINDING_OK, "No CPU is offline but %s%s%s%s%s",
+                             by_maxcpus, isempty(by_maxcpus) ? "" : " (maxcpus=)",
+                             isempty(by_maxcpus) || isempty(by_smt) ? "" : " and ", by_smt, isempty(by_smt) ? "" : " (SMT is off)");
 }
 
 void preflight_cpus(const Preflight *p) {
@@ -60,10 +98,14 @@ void preflight_cpus(const Preflight *p) {
                                strerrordesc_np(r < 0 ? -r : EBADMSG));
                 return;
         }
+        /* The session that is running has taken them down. */
+        if (!p->busy || p->busy->code == ERROR_NONE)
+                check_offline(p);
         kept = first_cpu(&online);
-        set_cpu(&one, kept);
+        cpu_set_add(&one, kept);
         if (cpu_set_count(&online) == 1) {
                 findings_add(p->findings, "cpus", FINDING_OK, "Only CPU %u is online, and it will record", kept);
+                findings_add(p->findings, "cpus-stay", FINDING_OK, "No other CPU is online that would have to be taken offline");
                 return;
         }
         for (unsigned cpu = kept + 1; cpu < CPUS_MAX; cpu++) {
@@ -71,7 +113,7 @@ void preflight_cpus(const Preflight *p) {
 
                 (void) snprintf(path, sizeof path, "cpu%u/online", cpu);
                 if (cpu_set_has(&online, cpu) && (!hotplug || !has_file(p, path)))
-                        set_cpu(&staying, cpu);
+                        cpu_set_add(&staying, cpu);
         }
         find_housekeeper(p, &online, kept, &staying);
 
@@ -79,7 +121,7 @@ void preflight_cpus(const Preflight *p) {
         if (r >= 0)
                 r = format_missing_cpus(&staying, &none, &stay);
         if (r < 0) {
-                p->findings->r = p->findings->r < 0 ? p->findings->r : r;
+                fail(p, r);
                 return;
         }
         findings_add(p->findings, "cpus", FINDING_NOTE,

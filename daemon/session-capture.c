@@ -54,6 +54,9 @@ static void on_step_line(const char *key, const char *value, void *userdata) {
                 session_replace(&s->archive_name, value);
         else if (streq(key, "WARNING"))
                 session_warn(s, value);
+        /* Nobody ever hears of the session that found nothing else to do. */
+        else if (streq(key, "DONE") && s->state == SESSION_CHECKING)
+                leftovers_tell(s->manager, value);
         else if (streq(key, "DONE")) {
                 leftovers_note(s->manager, value);
                 log_send(LOG_INFO, "MESSAGE=Session %u: %s", s->id, value, "MESSAGE_ID=" MESSAGE_RESTORED,

@@ -318,10 +318,18 @@ static int adopt(const StepRequest *q, FILE *out, Error *error) {
 }
 
 int step_adopt(FILE *out, void *userdata) {
+        const StepRequest *q = userdata;
         _cleanup_error_ Error error = {};
+        _cleanup_strv_ char **done = NULL;
         int r;
 
-        r = adopt(userdata, out, &error);
+        r = adopt(q, out, &error);
+        /* The tracer went off, and the CPUs did not come back: a script that ended half way through. */
+        if (r < 0 && error.code == ERROR_NOT_RUNNING) {
+                (void) tracer_bring_cpus_online(q->context, &done);
+                STRV_FOREACH(sentence, done)
+                        worker_send(out, "DONE", "%s", *sentence);
+        }
         return worker_send_result(out, r, &error);
 }
 

@@ -46,7 +46,8 @@ typedef struct StepRequest {
  * step_take_up: instead of step_arm, for a session that was armed at boot before the daemon was there: passes on what
  *   that reported, and then describes the machine in the session's own folder. Lines: those, and START_MONOTONIC,
  *   START_REALTIME. Error ProcessDied: there is no report.
- * step_adopt: the same for what another program has begun; see tracer_adopt(). Lines: the same, and CLOCK.
+ * step_adopt: the same for what another program has begun; see tracer_adopt(). Lines: the same, and CLOCK. Where mmiotrace is
+ *   not on (error NotRunning), brings back CPUs that were left offline; line: DONE.
  * step_bind: gives the devices that were unbound back to their driver.
  * step_look: tells what is known of the driver now. Lines: MODULE, VERSION, DEVICE.
  * step_symbols: saves the symbols of the kernel and its modules for the call stacks, once the driver is there. Line:

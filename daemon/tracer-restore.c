@@ -8,6 +8,7 @@
 #include "control.h"
 #include "driver.h"
 #include "holders.h"
+#include "offline-cpus.h"
 #include "tracer.h"
 #include "undo.h"
 
@@ -116,25 +117,24 @@ static int undo_cpus(const Undoing *u, const char *list) {
 
 int tracer_bring_cpus_online(const Context *context, char ***done) {
         const Undoing u = { context, now_monotonic_usec() + BUSY_USEC, done, NULL };
-        _cleanup_free_ char *path = NULL, *line = NULL;
-        CpuSet present, now;
+        _cleanup_free_ char *path = NULL, *cmdline = NULL;
+        OfflineCpus off;
         int r;
 
-        if (asprintf(&path, "%s/devices/system/cpu/present", context->sys_root) < 0) {
+        if (asprintf(&path, "%s/cmdline", context->proc_root) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
-        r = read_line_at(AT_FDCWD, path, &line);
-        if (r >= 0)
-                r = cpu_set_parse(line, &present);
-        if (r >= 0)
-                r = read_online_cpus(context->sys_root, NULL, &now);
+        (void) read_line_at(AT_FDCWD, path, &cmdline);
+        r = offline_cpus_find(context->sys_root, strempty(cmdline), &off);
         for (unsigned i = 0; i < CPUS_MAX && r >= 0; i++) {
-                if (!cpu_set_has(&present, i) || cpu_set_has(&now, i))
+                if (!cpu_set_has(&off.left, i))
                         continue;
                 r = bring_online(&u, i);
-                /* A boot argument such as nosmt forbids it. */
-                if (r < 0)
+                /* What the kernel says of a second thread while SMT is off (kernel/cpu.c, cpu_up()). That is as it was. */
+                if (r == -EPERM && off.smt_off)
+                        r = 0;
+                else if (r < 0)
                         r = strv_extendf(done, "CPU %u stays offline: %s.", i, strerrordesc_np(-r));
         }
         return r;

@@ -47,8 +47,8 @@ int tracer_adopt(const Context *context, TracerArmed *ret, Error *error);
  * as well comes into the journal only when everything is on disk: undoing that wipes the ring. */
 int tracer_note_recording(int runtime_fd, const char *boot_id, Error *error);
 
-/* Brings all CPUs online that the kernel permits, with a sentence in done for each that was off. For where it is not known
- * which were on before. */
+/* Brings all CPUs online that neither maxcpus= nor SMT control keeps off, with a sentence in done for each. For where it is
+ * not known which were on before: one that was off on purpose comes back as well, which the finding "cpus-offline" says. */
 int tracer_bring_cpus_online(const Context *context, char ***done);
 
 /* Below /proc/sys. */

@@ -305,6 +305,64 @@ Test(preflight, cpus) {
         assert_warning(&rig, "cpus-stay", "CPU 1-3,6 cannot");
 }
 
+/* A machine with CPUs that are off: on purpose, or because a script left them so. */
+Test(preflight, cpus_offline) {
+        static const struct {
+                const char *present, *online, *cmdline, *smt;   /* smt: NULL, the kernel does not know it */
+                FindingLevel level;
+                const char *part;
+        } cases[] = {
+                { "0-3", "0-3", "quiet", "on", FINDING_OK, "All CPUs that this machine has are online" },
+                { "0-3", "0", "quiet", "on", FINDING_WARNING, "CPU 1-3 are offline, and the kernel's command line does not ask" },
+                { "0-3", "0", "quiet", "notsupported", FINDING_WARNING, "\"mmiotracectl recover\" brings back all of them" },
+                { "0-3", "0-1,3", "quiet", NULL, FINDING_WARNING, "CPU 2 is offline" },
+                { "0-3", "0", "maxcpus=1", "on", FINDING_OK, "No CPU is offline but 1-3 (maxcpus=)" },
+                { "0-3", "0", "maxcpus=2", "on", FINDING_WARNING, "CPU 1 is offline" },
+                { "0-3", "0", "maxcpus=4", "on", FINDING_WARNING, "CPU 1-3 are offline" },
+                { "0-3", "0", "maxcpus=many", "on", FINDING_WARNING, "CPU 1-3 are offline" },
+                /* These leave no more CPUs present. */
+                { "0", "0", "nr_cpus=1", "notsupported", FINDING_OK, "All CPUs" },
+                { "0", "0", "maxcpus=0", "notsupported", FINDING_OK, "All CPUs" },
+                { "0-7", "0-3", "nosmt", "off", FINDING_OK, "No CPU is offline but 4-7 (SMT is off)" },
+                { "0-7", "0,2,4,6", "nosmt=force", "forceoff", FINDING_OK, "1,3,5,7 (SMT is off)" },
+                { "0-7", "0", "nosmt", "off", FINDING_WARNING, "CPU 1-7 are offline, and the kernel's command line does not ask for that, "
+                  "and that SMT is off explains half of it at the most" },
+                { "0-7", "0-1", "maxcpus=4", "off", FINDING_OK, "No CPU is offline but 4-7 (maxcpus=) and 2-3 (SMT is off)" },
+                { NULL, "0", "quiet", "on", FINDING_NOTE, "is not known" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_rig_ Rig rig;
+
+                rig_make(&rig);
+                if (cases[i].present)
+                        fake_file(&rig.machine.tree, "sys/devices/system/cpu/present", cases[i].present);
+                else
+                        fake_remove(&rig.machine.tree, "sys/devices/system/cpu/present");
+                fake_file(&rig.machine.tree, "sys/devices/system/cpu/online", cases[i].online);
+                fake_file(&rig.machine.tree, "proc/cmdline", cases[i].cmdline);
+                if (cases[i].smt)
+                        fake_file(&rig.machine.tree, "sys/devices/system/cpu/smt/control", cases[i].smt);
+                assert_finding(&rig, "cpus-offline", cases[i].level, ERROR_NONE, cases[i].part);
+                /* Whatever is online, it is said whether that can go. */
+                if (streq(cases[i].online, "0"))
+                        assert_ok(&rig, "cpus-stay", "No other CPU is online");
+        }
+}
+
+/* They are off because it traces. */
+Test(preflight, cpus_offline_for_a_session) {
+        _cleanup_findings_ Findings f = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/present", "0-3\n");
+        (void) error_set(&rig.busy, ERROR_ALREADY_RUNNING, "Session 3 is capturing; end it with \"stop\".");
+        f = look(&rig);
+        cr_expect_null(find(&f, "cpus-offline"));
+        error_done(&rig.busy);
+}
+
 Test(preflight, room) {
         _cleanup_free_ char *big = NULL, *path = NULL;
         _cleanup_rig_ Rig rig;

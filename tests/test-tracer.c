@@ -450,3 +450,35 @@ Test(tracer_arm, formats) {
         fake_remove(&rig.machine.tree, "tracing/events/ftrace/mmiotrace_map");
         cr_assert_eq(tracer_copy_formats(fd, NULL), -ENOENT);
 }
+
+/* What keeps a CPU off is left alone: the kernel's command line, and SMT control, by which the kernel goes itself. */
+Test(tracer_arm, cpus_that_were_left_offline) {
+        _cleanup_rig_ Rig rig;
+        _cleanup_strv_ char **done = NULL;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "proc/cmdline", "maxcpus=3 nosmt\n");
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/present", "0-3\n");
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/smt/control", "off\n");
+        for (unsigned i = 1; i < 4; i++) {
+                char path[64];
+
+                (void) snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%u/online", i);
+                fake_file(&rig.machine.tree, path, "0");
+                /* As the kernel refuses a second thread: EPERM. */
+                if (i == 2)
+                        machine_refuse(&rig.machine, path);
+        }
+        cr_assert_eq(tracer_bring_cpus_online(&rig.context, &done), 0);
+        cr_assert_eq(strv_length(done), 1);
+        cr_assert_str_eq(done[0], "CPU 1 was still offline, and was brought online by hand.");
+        assert_file(&rig, "sys/devices/system/cpu/cpu1/online", "1");
+        assert_file(&rig, "sys/devices/system/cpu/cpu3/online", "0");
+
+        /* Where SMT is on, it is a failure like any other. */
+        strv_free(TAKE_PTR(done));
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/smt/control", "on\n");
+        cr_assert_eq(tracer_bring_cpus_online(&rig.context, &done), 0);
+        cr_assert_eq(strv_length(done), 2);
+        cr_assert_str_eq(done[1], "CPU 2 stays offline: Operation not permitted.");
+}

@@ -32,6 +32,7 @@ void machine_make(Machine *m) {
                 { "tracing/buffer_percent", "50\n" },
                 { "tracing/tracing_on", "0\n" },
                 { "sys/devices/system/cpu/online", "0\n" },
+                { "sys/devices/system/cpu/present", "0\n" },
                 /* How full the disk is that the test runs on is not the test's affair. */
                 { "mmiotraced.conf", "[Storage]\nMaxUse=infinity\nKeepFree=0\n" },
                 { "proc/meminfo",

@@ -285,6 +285,33 @@ Test(recover, left_by_another_program) {
         daemon_stop(f);
 }
 
+/* As a script leaves it that has got as far as to switch mmiotrace off: there is no session to be made of that. */
+Test(recover, cpus_left_offline) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *expected = NULL, *session = NULL, *done = NULL;
+        _cleanup_strv_ char **sessions = NULL;
+
+        fake_file(&f->machine.tree, "proc/cmdline", "quiet maxcpus=3\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/present", "0-3\n");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu1/online", "1");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu2/online", "1");
+        /* The kernel was told to leave this one off. */
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu3/online", "0");
+        expected = machine_settings(&f->machine);
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
+        fake_file(&f->machine.tree, "sys/devices/system/cpu/cpu2/online", "0");
+        daemon_start(f);
+        done = recovered(f, recover(f), &session);
+        cr_assert_str_eq(done, "CPU 1 was still offline, and was brought online by hand.\n"
+                               "CPU 2 was still offline, and was brought online by hand.\n");
+        cr_assert_str_eq(session, "/");
+        machine_assert_settings(&f->machine, expected);
+        sessions = list_sessions(f);
+        cr_assert_null(sessions);
+        cr_assert_null(f->signals);
+        daemon_stop(f);
+}
+
 static void assert_said(const Ctl *ctl, const char *expected) {
         cr_assert_eq(ctl->status, 0, "%d: %s", ctl->status, strempty(ctl->err));
         cr_assert_str_eq(ctl->out, expected);

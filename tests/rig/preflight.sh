@@ -24,7 +24,8 @@ for kernel; do
         --qemu '-object memory-backend-ram,id=shm,size=4M -device ivshmem-plain,memdev=shm -device pci-serial' || result=1
     # A BAR of 512M. The kernel keeps the lowest CPU, 0, and 1 is the last one that is not isolated.
     test=preflight-boot
-    run_inside "$kernel" --cpus 3 --qemu '-device nvme,serial=1,cmb_size_mb=512' --append "maxcpus=3 isolcpus=0,2 nohugeiomap \
+    # CPU 3 is one that the command line keeps off.
+    run_inside "$kernel" --cpus 4 --qemu '-device nvme,serial=1,cmb_size_mb=512' --append "maxcpus=3 isolcpus=0,2 nohugeiomap \
 lockdown=confidentiality preempt=full module_blacklist=e1000e \
 mmiotrace.nommiotrace=1 mmiotrace.filter_offset=0xfeb80000 mmiotrace.trace_pc=1" || result=1
     # shellcheck disable=SC2034

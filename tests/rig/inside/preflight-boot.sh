@@ -19,6 +19,7 @@ found trace-pc trace-pc note 'address of the instruction'
 found preemption preemption ok preempt=full
 found cpus cpus note 'CPU 0 will record, and 1-2'
 found cpus-stay cpus-stay warning 'CPU 1 cannot.*isolcpus='
+found cpus-offline cpus-offline ok 'No CPU is offline but 3 .maxcpus='
 found module-blacklist driver-blacklisted blocker modprobe.blacklist=e1000e
 finds large-bar bars-large warning 'more?.*nohugeiomap|larger than 256M' --driver nvme
 found bound driver-bound blocker 'nvme already drives'

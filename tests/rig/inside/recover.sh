@@ -118,6 +118,21 @@ answer '.done[]' >/tmp/done
 grep -q '^CPU 2 was still offline, and was brought online by hand' /tmp/done || not_ok cpu-done "$(cat /tmp/done)"
 compare cpu
 
+# The tracer is off by now, and the script ended before the CPUs were back: found beforehand, and brought back.
+mmiotracectl --json=short check >/tmp/answer
+[ "$(answer '.[] | select(.id == "cpus-offline").level')" = ok ] || not_ok offline-before "$(cat /tmp/answer)"
+echo mmiotrace >"$tracing/current_tracer"
+echo nop >"$tracing/current_tracer"
+machine_state >/tmp/before
+for cpu in 1 2; do echo 0 >"/sys/devices/system/cpu/cpu$cpu/online"; done
+mmiotracectl --json=short check >/tmp/answer || not_ok offline-status "$?: $(cat /tmp/answer)"
+[[ $(answer '.[] | select(.id == "cpus-offline") | .level + " " + .found + " " + .to_do') == \
+    "warning CPU 1-2 are offline, "*mmiotracectl\ recover* ]] || not_ok offline-found "$(cat /tmp/answer)"
+recover offline 0
+[ "$(cat /tmp/answer)" = '{"session":null,"done":["CPU 1 was still offline, and was brought online by hand.","CPU 2 was'\
+' still offline, and was brought online by hand."]}' ] || not_ok offline-done "$(cat /tmp/answer)"
+compare offline
+
 # Not while one of ours runs.
 mmiotracectl -q start >/tmp/answer 2>&1 || give_up "cannot start: $(cat /tmp/answer)"
 recover running 1
