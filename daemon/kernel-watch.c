@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "kernel-watch.h"
+#include "offline-cpus.h"
 
 /* Of one kind: a driver that hangs can say so every second. */
 #define TOLD_MAX 5
@@ -11,6 +12,14 @@
 #define TEXT_MAX_BYTES 200
 
 typedef enum Trouble {
+        /* mmiotrace's own. */
+        TROUBLE_MAPPING,
+        TROUBLE_PAGE,
+        TROUBLE_DEBUG_TRAP,
+        TROUBLE_ABSENT_PAGE,
+        TROUBLE_CPU_DOWN,
+        TROUBLE_CPUS,
+        TROUBLE_CPU_UP,
         TROUBLE_PROBE,
         TROUBLE_OOPS,
         TROUBLE_WARNING,
@@ -24,6 +33,13 @@ typedef enum Trouble {
 
 /* As a sentence begins. */
 static const char *const troubles[_TROUBLE_MAX] = {
+        [TROUBLE_MAPPING] = "mmiotrace could not record a mapping",
+        [TROUBLE_PAGE] = "mmiotrace could not watch a page of a mapping",
+        [TROUBLE_DEBUG_TRAP] = "mmiotrace met a debug trap that is not its own",
+        [TROUBLE_ABSENT_PAGE] = "A driver accessed a page that is not there, in a mapping that is watched",
+        [TROUBLE_CPU_DOWN] = "A CPU could not be taken offline",
+        [TROUBLE_CPUS] = "More than one CPU stayed online",
+        [TROUBLE_CPU_UP] = "A CPU did not come back online",
         [TROUBLE_PROBE] = "A driver made an access that mmiotrace cannot trace, to two of its pages at once, and died of it",
         [TROUBLE_OOPS] = "The kernel oopsed",
         [TROUBLE_WARNING] = "The kernel warned",
@@ -33,12 +49,36 @@ static const char *const troubles[_TROUBLE_MAX] = {
         [TROUBLE_DEVICE] = "A device hung",
 };
 
+/* What that means for the trace, and what to do: for what the kernel says in words that only its author knows. */
+static const char *const meanings[_TROUBLE_MAX] = {
+        [TROUBLE_MAPPING] = "memory was short, and nothing of what the driver does there is in the trace; end what takes memory, and "
+                            "capture again",
+        [TROUBLE_PAGE] = "what the driver does there is not in the trace; where the kernel maps in pages of 1G (level 0x3), boot with "
+                         "nohugeiomap, but only if less than 256M are mapped",
+        [TROUBLE_DEBUG_TRAP] = "a debugger or a hardware breakpoint (gdb, kgdb, perf) steps through the kernel as mmiotrace does, and "
+                               "accesses can be missing; end it, and capture again",
+        [TROUBLE_ABSENT_PAGE] = "that access is not in the trace, and an oops behind it is the driver's own, not mmiotrace's; kernel.log "
+                                "has the address",
+        [TROUBLE_CPU_DOWN] = "accesses that two CPUs make at the same time can be lost without any trace of it; boot with maxcpus=1",
+        [TROUBLE_CPUS] = "accesses that two CPUs make at the same time can be lost without any trace of it; boot with maxcpus=1",
+        [TROUBLE_CPU_UP] = "mmiotraced tries it once more by itself, and says so if it fails; \"mmiotracectl recover\" does that, too",
+};
+
 /* What the message has somewhere in it. The first that fits counts; as in 6.1 and 6.12, where other versions of the kernel
  * have other prefixes. */
 static const struct {
         const char *text;
         Trouble trouble;
 } signs[] = {
+        { "kmalloc failed in ioremap", TROUBLE_MAPPING },       /* arch/x86/mm/mmio-mod.c, ioremap_trace_core() */
+        { "unexpected page level 0x", TROUBLE_PAGE },           /* arch/x86/mm/kmmio.c, clear_page_presence() */
+        { "mmiotrace: arming at 0x", TROUBLE_PAGE },            /* arm_kmmio_fault_page() */
+        { "Unable to set page fault", TROUBLE_PAGE },           /* register_kmmio_probe() */
+        { "unexpected debug trap on CPU", TROUBLE_DEBUG_TRAP }, /* post_kmmio_handler() */
+        { "unexpected secondary hit for address", TROUBLE_ABSENT_PAGE }, /* kmmio_handler() */
+        { "Error taking CPU", TROUBLE_CPU_DOWN },               /* arch/x86/mm/mmio-mod.c, enter_uniprocessor() */
+        { "multiple CPUs still online", TROUBLE_CPUS },
+        { "cannot re-enable CPU", TROUBLE_CPU_UP },             /* leave_uniprocessor() */
         { "recursive probe hit on CPU", TROUBLE_PROBE },        /* arch/x86/mm/kmmio.c, kmmio_handler() */
         { "soft lockup - CPU#", TROUBLE_LOCKUP },               /* kernel/watchdog.c, watchdog_timer_fn() */
         { "hard LOCKUP on cpu", TROUBLE_LOCKUP },               /* watchdog_overflow_callback(), watchdog_hardlockup_check() */
@@ -112,6 +152,39 @@ static Trouble find_trouble(const KernelMessage *m) {
         return is_oops(m) ? TROUBLE_OOPS : TROUBLE_NONE;
 }
 
+/* "Error taking CPU1 down: -16", "cannot re-enable CPU1: -5": the error behind the last colon. */
+static int error_in(const KernelMessage *m) {
+        _cleanup_free_ char *text = strndup(m->text, m->text_bytes);
+        const char *colon = text ? strrchr(text, ':') : NULL;
+        int error = 0;
+
+        return colon && sscanf(colon, ": %d", &error) == 1 ? error : 0;
+}
+
+/* "cannot re-enable CPU1: 1": it is online already, as it could not be taken down (kernel/cpu.c, add_cpu()). */
+static bool is_harmless(Trouble trouble, const KernelMessage *m) {
+        return trouble == TROUBLE_CPU_UP && error_in(m) >= 0;
+}
+
+static bool was_told_just_now(const KernelWatch *w, Trouble trouble, uint64_t stamp_usec) {
+        return w->kinds[trouble].n_told > 0 && stamp_usec <= w->kinds[trouble].last_usec + SAME_USEC;
+}
+
+/* The rest of what was told just now. Each CPU is one of its own. */
+static bool is_rest(const KernelWatch *w, Trouble trouble, const KernelMessage *m) {
+        switch (trouble) {
+        case TROUBLE_WARNING:
+                return memmem(m->text, m->text_bytes, "arch/x86/mm/kmmio.c", 19) && was_told_just_now(w, TROUBLE_PAGE, m->stamp_usec);
+        case TROUBLE_CPU_DOWN:
+        case TROUBLE_CPU_UP:
+                return false;
+        case TROUBLE_CPUS:
+                return was_told_just_now(w, TROUBLE_CPU_DOWN, m->stamp_usec) || was_told_just_now(w, TROUBLE_CPUS, m->stamp_usec);
+        default:
+                return was_told_just_now(w, trouble, m->stamp_usec);
+        }
+}
+
 static bool is_about_driver(const KernelWatch *w, const KernelMessage *m) {
         STRV_FOREACH(name, w->names)
                 if (kernel_message_names(m, *name))
@@ -119,15 +192,30 @@ static bool is_about_driver(const KernelWatch *w, const KernelMessage *m) {
         return false;
 }
 
+static const char *reason_of(Trouble trouble, const KernelMessage *m) {
+        int error = error_in(m);
+
+        if (trouble == TROUBLE_CPU_DOWN)
+                return cpu_refusal(error);
+        return trouble == TROUBLE_CPU_UP && error < 0 ? strerrordesc_np(-error) : NULL;
+}
+
 static int format_trouble(Trouble trouble, const KernelMessage *m, char **ret) {
-        _cleanup_free_ char *quote = NULL;
+        const char *reason = reason_of(trouble, m);
+        _cleanup_free_ char *quote = NULL, *stamp = NULL;
         int r;
 
         r = kernel_message_quote(m, TEXT_MAX_BYTES, &quote);
         if (r < 0)
                 return r;
-        return asprintf(ret, "%s at %" PRIu64 ".%06" PRIu64 ": %s", troubles[trouble], m->stamp_usec / USEC_PER_SEC,
-                        m->stamp_usec % USEC_PER_SEC, quote) < 0 ? -ENOMEM : 0;
+        if (asprintf(&stamp, "%" PRIu64 ".%06" PRIu64, m->stamp_usec / USEC_PER_SEC, m->stamp_usec % USEC_PER_SEC) < 0) {
+                stamp = NULL;
+                return -ENOMEM;
+        }
+        if (!meanings[trouble])
+                return asprintf(ret, "%s at %s: %s", troubles[trouble], stamp, quote) < 0 ? -ENOMEM : 0;
+        return asprintf(ret, "%s at %s (%s): %s%s%s.", troubles[trouble], stamp, quote, strempty(reason), reason ? ": " : "",
+                        meanings[trouble]) < 0 ? -ENOMEM : 0;
 }
 
 /* Takes text, which is freed. */
@@ -175,16 +263,14 @@ int kernel_watch_message(KernelWatch *w, const KernelMessage *m) {
                         return r;
         }
         trouble = find_trouble(m);
-        if (trouble == TROUBLE_NONE)
+        if (trouble == TROUBLE_NONE || is_harmless(trouble, m))
                 return 0;
         /* kernel/panic.c, oops_enter(). */
         if (is_oops(m) && !w->recording_ends_told) {
                 w->recording_ends_told = true;
                 w->warn(RECORDING_ENDS, w->userdata);
         }
-        /* The rest of what was told just now. */
-        if (trouble != TROUBLE_WARNING && w->kinds[trouble].n_told > 0 &&
-            m->stamp_usec <= w->kinds[trouble].last_usec + SAME_USEC)
+        if (is_rest(w, trouble, m))
                 return 0;
         r = format_trouble(trouble, m, &text);
         if (r < 0)

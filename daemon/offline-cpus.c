@@ -65,3 +65,22 @@ int offline_cpus_find(const char *sys_root, const char *cmdline, OfflineCpus *re
         *ret = off;
         return 0;
 }
+
+const char *cpu_refusal(int error) {
+        switch (error) {
+        case -EBUSY:
+                /* kernel/cpu.c, cpu_down_maps_locked(); kernel/sched/core.c, dl_bw_check_overflow() */
+                return "it is busy, as the last CPU that is not isolated (isolcpus=), as one with deadline tasks, or because CPUs stay as "
+                       "they are during a suspend";
+        case -ENOSPC:
+                /* arch/x86/kernel/apic/vector.c, lapic_can_unplug_cpu() */
+                return "the other CPUs have no interrupt vectors left for its devices";
+        case -EPERM:
+                return "it is not one that can be taken offline";
+        case -EOPNOTSUPP:
+                /* kernel/cpu.c, cpu_down_maps_locked(), CC_ATTR_HOTPLUG_DISABLED */
+                return "a confidential guest has to keep its CPUs";
+        default:
+                return error < 0 ? strerrordesc_np(-error) : "the kernel does not say why";
+        }
+}

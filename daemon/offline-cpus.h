@@ -13,5 +13,8 @@ typedef struct OfflineCpus {
         bool smt_off;           /* then the kernel refuses second threads, which may be among those left: see there */
 } OfflineCpus;
 
+/* Why the kernel does not take a CPU offline: what its negative errno means there. */
+const char *cpu_refusal(int error);
+
 /* cmdline is the kernel's. Negative errno where it cannot be found out which CPUs are there or online. */
 int offline_cpus_find(const char *sys_root, const char *cmdline, OfflineCpus *ret);

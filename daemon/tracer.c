@@ -8,6 +8,7 @@
 
 #include "control.h"
 #include "holders.h"
+#include "offline-cpus.h"
 #include "ring-size.h"
 #include "ring.h"
 #include "tracer-watch.h"
@@ -325,6 +326,48 @@ static int change_ring_size(const Arming *a, unsigned cpu, uint64_t bytes) {
         return r < 0 ? r : resize_ring(a, file, bytes);
 }
 
+/* The same request once more: the kernel's own refusal is in its log only, and what it was too busy for may pass now. Where
+ * it does, the tracer brings the CPU back all the same, and the undo journal has it, too. */
+static int take_down(const Arming *a, unsigned cpu) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/devices/system/cpu/cpu%u/online", a->context->sys_root, cpu) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = write_control_at(AT_FDCWD, path, "0");
+        /* It is not there for a CPU that cannot be taken offline (drivers/base/cpu.c, register_cpu()). */
+        return r == -ENOENT ? -EPERM : r;
+}
+
+/* Takes down what mmiotrace has left online, or warns and says why that stays. now is what is online, before and after. */
+static int take_down_rest(const Arming *a, CpuSet *now) {
+        CpuSet kept = {};
+        _cleanup_free_ char *list = NULL;
+        int r, error = 0;
+
+        cpu_set_add(&kept, a->armed->cpu);
+        for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
+                if (!cpu_set_has(now, cpu) || cpu_set_has(&kept, cpu))
+                        continue;
+                r = take_down(a, cpu);
+                if (r < 0 && error == 0)
+                        error = r;
+        }
+        free(TAKE_PTR(a->armed->online));
+        r = read_online_cpus(a->context->sys_root, &a->armed->online, now);
+        if (r < 0 || cpu_set_count(now) <= 1)
+                return r;
+        r = format_missing_cpus(now, &kept, &list);
+        if (r < 0)
+                return r;
+        return strv_extendf(&a->armed->warnings,
+                            "More than one CPU is still online (%s), as the kernel does not take %s offline (%s): accesses that two of "
+                            "them make at the same time can be lost without any trace of it; boot with maxcpus=1.",
+                            a->armed->online, list, cpu_refusal(error));
+}
+
 static int switch_on(const Arming *a, const CpuSet *before) {
         _cleanup_free_ char *current = NULL;
         CpuSet now;
@@ -346,15 +389,11 @@ static int switch_on(const Arming *a, const CpuSet *before) {
                 return error_set(a->error, ERROR_KERNEL, "The kernel took \"mmiotrace\" as its tracer, but is running \"%s\".",
                                 r < 0 ? "?" : current);
         r = read_online_cpus(a->context->sys_root, &a->armed->online, &now);
+        if (r >= 0 && cpu_set_count(&now) > 1)
+                r = take_down_rest(a, &now);
         if (r >= 0)
                 r = format_missing_cpus(before, &now, &a->armed->offline);
-        if (r < 0)
-                return error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out which CPUs are online");
-        if (cpu_set_count(&now) > 1)
-                r = strv_extendf(&a->armed->warnings,
-                                "More than one CPU is still online (%s): accesses that two of them make at the same "
-                                "time can be lost without any trace of it.", a->armed->online);
-        return r;
+        return r < 0 ? error_set_errno(a->error, ERROR_KERNEL, r, "Cannot find out which CPUs are online") : 0;
 }
 
 /* CPUs that could not be taken down record as well. Recording pauses while a ring is sized; the driver is not there

@@ -83,6 +83,11 @@ Test(kernel_watch, trouble_of_every_kind) {
                 { "e1000e 0000:00:01.0 eth0: Detected Hardware Unit Hang:", "A device hung" },
                 { "e1000e 0000:00:01.0: enabling device (0000 -> 0002)", NULL },
                 { "mmiotrace: enabled.", NULL },
+                { "mmiotrace: Disabling non-boot CPUs...", NULL },
+                { "mmiotrace: CPU1 is down.", NULL },
+                { "mmiotrace: enabled CPU1.", NULL },
+                { "mmiotrace: cannot re-enable CPU1: 1", NULL },
+                { "mmiotrace: purging non-iounmapped trace @0xfeb80000, size 0x20000.", NULL },
                 { "DEBUG: nothing", "The kernel oopsed" },      /* a word too many is better than one too few */
         };
 
@@ -95,6 +100,63 @@ Test(kernel_watch, trouble_of_every_kind) {
                 cr_assert_eq(!!told, cases[i].told != NULL, "%s", cases[i].text);
                 cr_assert(!cases[i].told || startswith(told[0], cases[i].told), "%s", told[0]);
         }
+}
+
+/* In the words of arch/x86/mm/kmmio.c and mmio-mod.c, as 6.1 and 6.12 have them, with what they mean. */
+Test(kernel_watch, what_mmiotrace_says) {
+        static const struct {
+                const char *text, *begin, *part;
+        } cases[] = {
+                { "mmiotrace: kmalloc failed in ioremap",
+                  "mmiotrace could not record a mapping at 1.000000 (mmiotrace: kmalloc failed in ioremap): memory was short", "capture again." },
+                { "mmiotrace: unexpected page level 0x3.",
+                  "mmiotrace could not watch a page of a mapping at 1.000000 (mmiotrace: unexpected page level 0x3.): ", "nohugeiomap" },
+                { "mmiotrace: arming at 0xffffc90040000000 failed.", "mmiotrace could not watch a page of a mapping at ", "nohugeiomap" },
+                { "mmiotrace: Unable to set page fault.", "mmiotrace could not watch a page of a mapping at ", "not in the trace" },
+                { "mmiotrace: unexpected debug trap on CPU 0.", "mmiotrace met a debug trap that is not its own at ", "gdb" },
+                { "mmiotrace: unexpected secondary hit for address 0xffffc90000124000 on CPU 0.",
+                  "A driver accessed a page that is not there, in a mapping that is watched at ", "oops" },
+                { "mmiotrace: Error taking CPU1 down: -16",
+                  "A CPU could not be taken offline at 1.000000 (mmiotrace: Error taking CPU1 down: -16): it is busy, ", "maxcpus=1" },
+                { "mmiotrace: Error taking CPU1 down: -28", "A CPU could not be taken offline at ", ": the other CPUs have no interrupt vectors" },
+                { "mmiotrace: Error taking CPU1 down: -1", "A CPU could not be taken offline at ", ": it is not one that can be taken offline" },
+                { "mmiotrace: Error taking CPU1 down: -95", "A CPU could not be taken offline at ", "confidential guest" },
+                { "mmiotrace: Error taking CPU1 down: -5", "A CPU could not be taken offline at ", ": Input/output error: " },
+                { "mmiotrace: cannot re-enable CPU12: -5", "A CPU did not come back online at 1.000000 (mmiotrace: cannot re-enable CPU12: -5): "
+                  "Input/output error: ", "mmiotracectl recover" },
+                { "mmiotrace: multiple CPUs still online, may miss events.", "More than one CPU stayed online at ", "boot with maxcpus=1." },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                make(e1000e);
+                say(1000000, cases[i].text);
+                cr_assert_eq(strv_length(told), 1, "%s", cases[i].text);
+                cr_expect(startswith(told[0], cases[i].begin), "%s", told[0]);
+                cr_expect(strstr(told[0], cases[i].part), "%s", told[0]);
+                cr_expect(told[0][strlen(told[0]) - 1] == '.', "%s", told[0]);
+                kernel_watch_free(watch);
+                strv_free(TAKE_PTR(told));
+        }
+        make(NULL);
+}
+
+/* One page that cannot be watched is told once, whatever else is said of it; each CPU is one of its own. */
+Test(kernel_watch, what_mmiotrace_says_at_once) {
+        make(NULL);
+        say(1000000, "mmiotrace: unexpected page level 0x3.");
+        say(1000001, "------------[ cut here ]------------");
+        say(1000002, "mmiotrace: arming at 0xffffc90040000000 failed.");
+        say(1000003, "WARNING: CPU: 0 PID: 77 at arch/x86/mm/kmmio.c:211 arm_kmmio_fault_page+0x8e/0xa0");
+        say(1000004, "mmiotrace: Unable to set page fault.");
+        cr_assert_eq(strv_length(told), 1);
+        say(2000000, "mmiotrace: Error taking CPU1 down: -16");
+        say(2040000, "mmiotrace: Error taking CPU2 down: -28");
+        say(2040001, "mmiotrace: multiple CPUs still online, may miss events.");
+        cr_assert_eq(strv_length(told), 3);
+        cr_assert(strstr(told[1], "CPU1") && strstr(told[2], "CPU2"));
+        /* Another warning of that file counts. */
+        say(9000000, "WARNING: CPU: 0 PID: 77 at arch/x86/mm/kmmio.c:208 arm_kmmio_fault_page+0x8e/0xa0");
+        cr_assert_eq(strv_length(told), 4);
 }
 
 /* It counts if it is about the driver, where it happened or on whose behalf. That a module is loaded says nothing. */
