@@ -7,7 +7,6 @@
 #include <limits.h>
 
 #include "boot-arguments.h"
-#include "modules.h"
 #include "preflight.h"
 #include "sysfs.h"
 
@@ -31,8 +30,8 @@ typedef struct Devices {
         char **all;                                     /* bound, or possible */
         char **held, **holders;                         /* by another driver, and that one's name */
         char **without_memory, **unaligned, **large;    /* addresses */
+        char **displays;
         bool small_pages;                               /* nohugeiomap */
-        bool display;
 } Devices;
 
 static void devices_done(Devices *d) {
@@ -42,6 +41,7 @@ static void devices_done(Devices *d) {
         strv_free(d->without_memory);
         strv_free(d->unaligned);
         strv_free(d->large);
+        strv_free(d->displays);
 }
 
 /* "A, B", or with notes "A (a), B (b)". */
@@ -126,7 +126,11 @@ static int look_at_device(Devices *d, const char *address) {
         /* Gone meanwhile. */
         if (fd < 0)
                 return 0;
-        d->display |= read_line_at(fd, "class", &class) >= 0 && parse_u64(class, &number) >= 0 && number >> 16 == CLASS_DISPLAY;
+        if (read_line_at(fd, "class", &class) >= 0 && parse_u64(class, &number) >= 0 && number >> 16 == CLASS_DISPLAY) {
+                r = strv_extend(&d->displays, address);
+                if (r < 0)
+                        return r;
+        }
         r = look_at_holder(d, fd, address);
         return r < 0 ? r : look_at_bars(d, fd, address);
 }
@@ -188,61 +192,6 @@ static void report_bars(const Devices *d) {
                 findings_add(f, "bars-large", FINDING_OK, "No BAR is too large to be traced");
 }
 
-/* A GPU whose firmware does the work is told what to do through queues in memory. */
-static bool has_firmware(const Devices *d) {
-        static const char *const words[] = { "/gsp", "gsp_", "_guc", "/guc" };
-        _cleanup_kmod_module_ struct kmod_module *module = NULL;
-        _cleanup_kmod_ struct kmod_ctx *kmod = NULL;
-        struct kmod_list *info = NULL, *item;
-        bool found = false;
-
-        if (!d->driver->filename || modules_open(d->preflight->context->module_dir, &kmod) < 0 ||
-            kmod_module_new_from_path(kmod, d->driver->filename, &module) < 0 || kmod_module_get_info(module, &info) < 0)
-                return false;
-        kmod_list_foreach(item, info)
-                for (size_t i = 0; i < ELEMENTS(words) && streq(kmod_module_info_get_key(item), "firmware"); i++)
-                        found |= strstr(kmod_module_info_get_value(item), words[i]) != NULL;
-        kmod_module_info_free_list(info);
-        return found;
-}
-
-/* What the firmware of the machine left on the screen is drawn by a platform driver until the real one takes over. */
-static char *find_boot_framebuffer(const Devices *d) {
-        static const char *const drivers[] = { "simple-framebuffer", "efi-framebuffer", "vesa-framebuffer" };
-
-        for (size_t i = 0; i < ELEMENTS(drivers); i++) {
-                _cleanup_strv_ char **entries = NULL;
-                char path[PATH_MAX];
-
-                (void) snprintf(path, sizeof path, "%s/bus/platform/drivers/%s", d->preflight->context->sys_root, drivers[i]);
-                if (sysfs_list_at(AT_FDCWD, path, &entries) < 0)
-                        continue;
-                STRV_FOREACH(entry, entries)
-                        if (startswith(*entry, drivers[i]) && text_is_clean(*entry, false))
-                                return strdup(*entry);
-        }
-        return NULL;
-}
-
-static void report_display(const Devices *d) {
-        _cleanup_free_ char *framebuffer = find_boot_framebuffer(d);
-        Findings *f = d->preflight->findings;
-
-        if (has_firmware(d))
-                findings_add(f, "gpu-firmware", FINDING_WARNING,
-                             "%s has a firmware on the GPU do much of its work: the trace shows the driver's view, and commands to the "
-                             "firmware lie in memory, where they are not seen\nask the driver for another way if it has one, such as an "
-                             "option to do without that firmware", d->driver->name);
-        else
-                findings_add(f, "gpu-firmware", FINDING_OK, "%s is not known to leave its work to a firmware", d->driver->name);
-        if (framebuffer)
-                findings_add(f, "boot-framebuffer", FINDING_NOTE,
-                             "The console is drawn on what the boot left on the screen (%s), until %s takes the display over",
-                             framebuffer, d->driver->name);
-        else
-                findings_add(f, "boot-framebuffer", FINDING_OK, "No framebuffer of the boot is in use");
-}
-
 void preflight_devices(const Preflight *p, const Driver *driver) {
         _cleanup_(devices_done) Devices d = { .preflight = p, .driver = driver };
         _cleanup_free_ char *value = NULL, *list = NULL;
@@ -273,6 +222,6 @@ void preflight_devices(const Preflight *p, const Driver *driver) {
         findings_add(p->findings, "driver-devices", FINDING_OK, "The devices of %s: %s", driver->name, list);
         report_holders(&d);
         report_bars(&d);
-        if (d.display)
-                report_display(&d);
+        if (d.displays)
+                preflight_display(p, driver, d.displays);
 }

@@ -36,6 +36,7 @@ void preflight_cpus(const Preflight *p);
 void preflight_room(const Preflight *p);
 void preflight_driver(const Preflight *p, Driver **ret);
 void preflight_devices(const Preflight *p, const Driver *driver);
+void preflight_display(const Preflight *p, const Driver *driver, char *const *addresses);
 
 /* A line of a file below proc_root or sys_root; NULL where it cannot be read. */
 char *preflight_read(const char *root, const char *path);

@@ -569,21 +569,75 @@ Test(preflight, bars) {
         }
 }
 
+/* Whether a firmware does the work is a matter of the GPU, not only of the module, which drives old ones, too. */
+Test(preflight, gpu_firmware) {
+        static const struct {
+                const char *driver, *ids, *cmdline;
+                FindingLevel level;
+                const char *part;
+        } cases[] = {
+                { "nouveau", "10de:0a65", "", FINDING_OK, "not known" },                /* Tesla */
+                { "nouveau", "10de:1c82", "", FINDING_OK, "not known" },                /* Pascal */
+                { "nvidia", "10de:1c82", "", FINDING_OK, "not known" },
+                { "nvidia", "10de:1d81", "", FINDING_OK, "not known" },                 /* Volta */
+                { "nvidia", "10de:1df6", "", FINDING_OK, "not known" },
+                { "nvidia", "10de:1e02", "", FINDING_WARNING, "nvidia may have a firmware on the GPU " DEVICE },  /* Turing */
+                { "nvidia", "10de:1f02", "", FINDING_WARNING, "open variant always does" },
+                { "nvidia", "10de:2184", "", FINDING_WARNING, "NVreg_EnableGpuFirmware=0" },
+                { "nvidia", "10de:2204", "", FINDING_WARNING, "nvidia may have a firmware on the GPU " DEVICE },  /* Ampere */
+                { "nouveau", "10de:2184", "", FINDING_NOTE, "only with NvGspRm=1" },
+                { "nouveau", "10de:2204", "", FINDING_NOTE, "only with NvGspRm=1" },
+                { "nouveau", "10de:2204", "nouveau.config=NvGspRm=1", FINDING_WARNING, "boot without that argument" },
+                { "nouveau", "10de:1c82", "nouveau.config=NvGspRm=1", FINDING_OK, "not known" },
+                { "nouveau", "10de:2684", "", FINDING_WARNING, "from Ada on" },
+                { "nouveau", "10de:2331", "", FINDING_WARNING, "from Ada on" },          /* Hopper */
+                { "i915", "8086:0102", "", FINDING_OK, "not known" },                   /* Sandy Bridge */
+                { "i915", "8086:22b0", "", FINDING_OK, "not known" },                   /* Cherry View */
+                { "i915", "8086:1912", "", FINDING_NOTE, "from Alder Lake on" },        /* Skylake */
+                { "i915", "8086:0a84", "", FINDING_NOTE, "from Alder Lake on" },        /* Broxton */
+                { "i915", "8086:1912", "i915.enable_guc=3", FINDING_WARNING, "i915.enable_guc=0" },
+                { "i915", "8086:46a6", "i915.enable_guc=0", FINDING_OK, "not known" },
+                { "i915", "8086:46a6", "i915.enable_guc=2", FINDING_OK, "not known" },
+                { "xe", "8086:e20b", "", FINDING_WARNING, "xe knows no other way" },
+                { "simple", "10de:2204", "", FINDING_OK, "not known" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_rig_ Rig rig;
+
+                rig_make(&rig);
+                fake_pci_device(&rig.machine.tree, DEVICE, cases[i].ids, "030000");
+                fake_module_file(&rig.machine.tree, "nvidia",
+                                 "name=nvidia\nfirmware=nvidia/570.86/gsp_ga10x.bin\nalias=pci:v000010DEd*sv*sd*bc03sc00i*");
+                fake_module_file(&rig.machine.tree, "nouveau",
+                                 "name=nouveau\nfirmware=nvidia/ad107/gsp/gsp-535.113.01.bin\nalias=pci:v000010DEd*sv*sd*bc03sc*i*");
+                fake_module_file(&rig.machine.tree, "i915",
+                                 "name=i915\nfirmware=i915/skl_guc_70.1.1.bin\nalias=pci:v00008086d*sv*sd*bc03sc*i*");
+                fake_module_file(&rig.machine.tree, "xe", "name=xe\nfirmware=xe/lnl_guc_70.bin\nalias=pci:v00008086d*sv*sd*bc03sc*i*");
+                fake_module_file(&rig.machine.tree, "simple",
+                                 "name=simple\nfirmware=simple/vbios.bin\nalias=pci:v000010DEd*sv*sd*bc03sc00i*");
+                if (!fake_depmod(&rig.machine.tree, "", ""))
+                        cr_skip_test("depmod is missing");
+                fake_file(&rig.machine.tree, "proc/cmdline", cases[i].cmdline);
+                rig.options.driver = (char *) cases[i].driver;
+                assert_finding(&rig, "gpu-firmware", cases[i].level, ERROR_NONE, cases[i].part);
+        }
+}
+
+/* Of several GPUs the one with the most trouble is named. */
 Test(preflight, display) {
         _cleanup_rig_ Rig rig;
 
         rig_make(&rig);
-        fake_pci_device(&rig.machine.tree, DEVICE, "10de:2204", "030000");
+        fake_pci_device(&rig.machine.tree, DEVICE, "10de:1c82", "030000");
+        fake_pci_device(&rig.machine.tree, "0000:00:03.0", "10de:2204", "030200");
         fake_module_file(&rig.machine.tree, "nvidia",
-                         "name=nvidia\nfirmware=nvidia/570.86/gsp_ga10x.bin\nalias=pci:v000010DEd*sv*sd*bc03sc00i*");
-        fake_module_file(&rig.machine.tree, "simple", "name=simple\nfirmware=simple/vbios.bin\nalias=pci:v000010DEd*sv*sd*bc03sc00i*");
+                         "name=nvidia\nfirmware=nvidia/570.86/gsp_ga10x.bin\nalias=pci:v000010DEd*sv*sd*bc03sc*i*");
         if (!fake_depmod(&rig.machine.tree, "", ""))
                 cr_skip_test("depmod is missing");
-        rig.options.driver = (char *) "simple";
-        assert_ok(&rig, "gpu-firmware", "");
-        assert_ok(&rig, "boot-framebuffer", "");
         rig.options.driver = (char *) "nvidia";
-        assert_warning(&rig, "gpu-firmware", "nvidia has a firmware on the GPU");
+        assert_warning(&rig, "gpu-firmware", "on the GPU 0000:00:03.0 do much");
+        assert_ok(&rig, "boot-framebuffer", "");
         fake_file(&rig.machine.tree, "sys/bus/platform/drivers/simple-framebuffer/simple-framebuffer.0", "");
         assert_note(&rig, "boot-framebuffer", "(simple-framebuffer.0)");
 }
