@@ -9,6 +9,7 @@
 #include "names.h"
 #include "sysfs.h"
 
+#define PCI_BUS "pci"
 #define DRIVERS_DIR "bus/pci/drivers"
 #define DEVICES_DIR "bus/pci/devices"
 
@@ -36,6 +37,7 @@ Driver *driver_free(Driver *driver) {
         strv_free(driver->pci_names);
         strv_free(driver->devices);
         strv_free(driver->candidates);
+        strv_free(driver->elsewhere);
         free(driver);
         return NULL;
 }
@@ -74,11 +76,11 @@ static bool module_is_loaded(int sys_fd, const char *module) {
 }
 
 /* The module that a driver on the bus belongs to; NULL where it has none. */
-static int bus_driver_module(int sys_fd, const char *bus_name, char **ret) {
+static int bus_driver_module(int sys_fd, const char *bus, const char *bus_name, char **ret) {
         _cleanup_free_ char *module = NULL;
         int r;
 
-        r = sysfs_link_name_at(sys_fd, SYS_PATH(DRIVERS_DIR "/%s/module", bus_name), &module);
+        r = sysfs_link_name_at(sys_fd, SYS_PATH("bus/%s/drivers/%s/module", bus, bus_name), &module);
         if (r == -ENOENT) {
                 /* Built in. The link is made only if the module's entry was there first (drivers/base/module.c,
                  * module_add_driver), so that an entry of the same name is its own all the same. */
@@ -94,7 +96,7 @@ static int bus_driver_module(int sys_fd, const char *bus_name, char **ret) {
 }
 
 /* The name on the bus that was meant, exactly or with "-" for "_"; NULL if there is none. */
-static int bus_find_driver(int sys_fd, const char *name, char **ret) {
+static int bus_find_driver(int sys_fd, const char *bus, const char *name, char **ret) {
         _cleanup_strv_ char **bus_names = NULL;
         _cleanup_free_ char *wanted = NULL, *found = NULL;
         int r;
@@ -102,7 +104,7 @@ static int bus_find_driver(int sys_fd, const char *name, char **ret) {
         r = module_name_of(name, &wanted);
         if (r < 0)
                 return r;
-        r = sysfs_list_at(sys_fd, DRIVERS_DIR, &bus_names);
+        r = sysfs_list_at(sys_fd, SYS_PATH("bus/%s/drivers", bus), &bus_names);
         if (r == -ENOENT) {
                 *ret = NULL;
                 return 0;
@@ -220,16 +222,38 @@ static int place_look_up(Place *place, struct kmod_ctx *kmod, const char *name) 
         return place->kernel_name ? 0 : -ENOMEM;
 }
 
+/* The name of a driver on another bus, such as a platform driver's. Returns 0 if there is none. */
+static int place_find_elsewhere(Place *place, int sys_fd, const char *name) {
+        _cleanup_strv_ char **buses = NULL;
+        int r;
+
+        r = sysfs_list_at(sys_fd, "bus", &buses);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        STRV_FOREACH(bus, buses) {
+                _cleanup_free_ char *found = NULL;
+
+                r = bus_find_driver(sys_fd, *bus, name, &found);
+                if (r < 0)
+                        return r;
+                if (!found)
+                        continue;
+                r = bus_driver_module(sys_fd, *bus, found, &place->kernel_name);
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
 /* -ENXIO: there is no such driver. */
 static int place_find(Place *place, int sys_fd, struct kmod_ctx *kmod, const char *name) {
         _cleanup_free_ char *same = NULL;
         int r;
 
-        r = bus_find_driver(sys_fd, name, &place->bus_name);
+        r = bus_find_driver(sys_fd, PCI_BUS, name, &place->bus_name);
         if (r < 0)
                 return r;
         if (place->bus_name) {
-                r = bus_driver_module(sys_fd, place->bus_name, &place->kernel_name);
+                r = bus_driver_module(sys_fd, PCI_BUS, place->bus_name, &place->kernel_name);
                 if (r < 0)
                         return r;
                 return place_look_up(place, kmod, place->kernel_name ?: name);
@@ -245,10 +269,14 @@ static int place_find(Place *place, int sys_fd, struct kmod_ctx *kmod, const cha
         r = place_look_up(place, kmod, name);
         if (r < 0 || place->kernel_name)
                 return r;
-        if (!module_has_entry(sys_fd, same))
-                return -ENXIO;
-        place->kernel_name = TAKE_PTR(same);
-        return 0;
+        if (module_has_entry(sys_fd, same)) {
+                place->kernel_name = TAKE_PTR(same);
+                return 0;
+        }
+        r = place_find_elsewhere(place, sys_fd, name);
+        if (r <= 0)
+                return r < 0 ? r : -ENXIO;
+        return place->kernel_name ? place_look_up(place, kmod, place->kernel_name) : 0;
 }
 
 static int describe_module(Driver *driver, int sys_fd, const Place *place) {
@@ -295,7 +323,7 @@ static int collect_pci_names(Driver *driver, int sys_fd, const Place *place) {
         STRV_FOREACH(bus_name, bus_names) {
                 _cleanup_free_ char *module = NULL;
 
-                r = bus_driver_module(sys_fd, *bus_name, &module);
+                r = bus_driver_module(sys_fd, PCI_BUS, *bus_name, &module);
                 if (r < 0)
                         return r;
                 if (!streq_ptr(*bus_name, place->bus_name) && (!module || !streq_ptr(module, place->kernel_name)))
@@ -326,6 +354,70 @@ static int collect_devices(Driver *driver, int sys_fd) {
                 }
         }
         strv_sort(driver->devices);
+        return 0;
+}
+
+/* What is in a driver's folder and is a device of the bus: there are files and a link to the module beside them. */
+static int collect_devices_on(Driver *driver, int sys_fd, const char *bus, const char *bus_name) {
+        _cleanup_strv_ char **entries = NULL;
+        int r;
+
+        r = sysfs_list_at(sys_fd, SYS_PATH("bus/%s/drivers/%s", bus, bus_name), &entries);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        STRV_FOREACH(entry, entries) {
+                if (faccessat(sys_fd, SYS_PATH("bus/%s/devices/%s", bus, *entry), F_OK, 0) < 0 || !text_is_clean(*entry, false))
+                        continue;
+                r = strv_extendf(&driver->elsewhere, "%s (%s)", *entry, bus);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Whether a driver on another bus is this one: it belongs to the module, or has no module of its own and the name that was
+ * asked for, where that is none on the PCI bus. */
+static int is_elsewhere(const Driver *driver, int sys_fd, const char *bus, const char *bus_name, const Place *place) {
+        _cleanup_free_ char *module = NULL, *wanted = NULL, *normal = NULL;
+        int r;
+
+        r = bus_driver_module(sys_fd, bus, bus_name, &module);
+        if (r < 0)
+                return r;
+        if (module)
+                return streq_ptr(module, place->kernel_name);
+        if (place->bus_name)
+                return 0;
+        r = module_name_of(driver->name, &wanted);
+        if (r >= 0)
+                r = module_name_of(bus_name, &normal);
+        return r < 0 ? r : streq(wanted, normal);
+}
+
+static int collect_elsewhere(Driver *driver, int sys_fd, const Place *place) {
+        _cleanup_strv_ char **buses = NULL;
+        int r;
+
+        r = sysfs_list_at(sys_fd, "bus", &buses);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        STRV_FOREACH(bus, buses) {
+                _cleanup_strv_ char **bus_names = NULL;
+
+                if (streq(*bus, PCI_BUS))
+                        continue;
+                r = sysfs_list_at(sys_fd, SYS_PATH("bus/%s/drivers", *bus), &bus_names);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                STRV_FOREACH(bus_name, bus_names) {
+                        r = is_elsewhere(driver, sys_fd, *bus, *bus_name, place);
+                        if (r > 0)
+                                r = collect_devices_on(driver, sys_fd, *bus, *bus_name);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        strv_sort(driver->elsewhere);
         return 0;
 }
 
@@ -401,6 +493,9 @@ static int resolve(Driver *driver, int sys_fd, struct kmod_ctx *kmod) {
         r = collect_devices(driver, sys_fd);
         if (r < 0)
                 return r;
+        r = collect_elsewhere(driver, sys_fd, &place);
+        if (r < 0)
+                return r;
         return driver->module ? collect_candidates(driver, sys_fd, kmod, place.kernel_name) : 0;
 }
 
@@ -438,7 +533,7 @@ int driver_resolve(
                 (void) uname(&uts);
                 return error_set(error,
                                 ERROR_NO_SUCH_DRIVER,
-                                "No module, alias or PCI driver is called \"%s\" on this kernel (%s); \"lspci -k\" "
+                                "No module, alias or driver is called \"%s\" on this kernel (%s); \"lspci -k\" "
                                 "shows the drivers of each device.",
                                 name,
                                 uts.release);

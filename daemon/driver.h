@@ -7,6 +7,8 @@
  * PCI bus ("i801_smbus"). The kernel links the two (drivers/base/module.c, module_add_driver): drivers/X/module on
  * the bus, and drivers/pci:X below the module. What is built in may have these links or not, and has no initstate.
  *
+ * A driver may have devices on other buses, beside those on the PCI bus or instead of them: these are named, and no more.
+ *
  * sys_root is "/sys" and proc_root "/proc", except in tests. module_dir is a folder as depmod makes it, NULL for the
  * one of the running kernel. Everything here blocks for as long as files take. */
 
@@ -24,6 +26,7 @@ typedef struct Driver {
         char **pci_names;       /* its names below /sys/bus/pci/drivers, sorted; none before it is loaded */
         char **devices;         /* bound to it now, as "0000:00:02.0", sorted */
         char **candidates;      /* the devices that its aliases match, bound or not, sorted */
+        char **elsewhere;       /* bound to it on another bus, as "serial8250 (platform)", sorted */
 } Driver;
 
 /* Finds the driver. A name on the PCI bus goes before a module of the same name: "xhci_hcd" is the driver that

@@ -44,24 +44,6 @@ static void devices_done(Devices *d) {
         strv_free(d->displays);
 }
 
-/* "A, B", or with notes "A (a), B (b)". */
-static int join(char *const *list, char *const *notes, char **ret) {
-        char *text = NULL;
-        size_t bytes;
-        FILE *f = open_memstream(&text, &bytes);
-
-        if (!f)
-                return -ENOMEM;
-        for (size_t i = 0; list && list[i]; i++)
-                fprintf(f, "%s%s%s%s%s", i == 0 ? "" : ", ", list[i], notes ? " (" : "", notes ? notes[i] : "", notes ? ")" : "");
-        if (fclose(f) != 0) {
-                free(text);
-                return -ENOMEM;
-        }
-        *ret = text;
-        return 0;
-}
-
 static int open_device(const Devices *d, const char *address) {
         char path[PATH_MAX];
         int fd;
@@ -135,39 +117,48 @@ static int look_at_device(Devices *d, const char *address) {
         return r < 0 ? r : look_at_bars(d, fd, address);
 }
 
+/* "echo A > B", for each of the devices that are held. */
+static char *format_unbinding(const Devices *d) {
+        _cleanup_strv_ char **commands = NULL;
+
+        for (size_t i = 0; d->held[i]; i++)
+                if (strv_extendf(&commands, "\"echo %s > /sys/bus/pci/drivers/%s/unbind\"", d->held[i], d->holders[i]) < 0)
+                        return NULL;
+        return preflight_list(d->preflight, commands, NULL);
+}
+
 static void report_holders(const Devices *d) {
-        const char *name = d->driver->name;
-        _cleanup_free_ char *held = NULL;
+        const char *name = d->driver->name, *them;
+        _cleanup_free_ char *held = NULL, *unbinding = NULL;
         Findings *f = d->preflight->findings;
 
         if (!d->held) {
                 findings_add(f, "other-driver", FINDING_OK, "No other driver holds a device of %s", name);
                 return;
         }
-        if (join(d->held, d->holders, &held) < 0) {
-                f->r = f->r < 0 ? f->r : -ENOMEM;
+        them = strv_length(d->held) > 1 ? "them" : "it";
+        held = preflight_list(d->preflight, d->held, d->holders);
+        unbinding = format_unbinding(d);
+        if (!held || !unbinding)
                 return;
-        }
         /* Then loading it would bind nothing. */
         if (d->preflight->options->load && strv_length(d->held) == strv_length(d->all))
                 findings_block(f, "other-driver", ERROR_DRIVER_BOUND, true,
-                               "Another driver holds what %s could drive: %s\ntake it off first (\"echo %s > "
-                               "/sys/bus/pci/drivers/%s/unbind\")", name, held, d->held[0], d->holders[0]);
+                               "Another driver holds what %s could drive: %s\ntake %s off first (%s)", name, held, them, unbinding);
         else
                 findings_add(f, "other-driver", FINDING_WARNING,
-                             "Another driver holds what %s could drive: %s\ntake it off if that is what you want to trace (\"echo %s "
-                             "> /sys/bus/pci/drivers/%s/unbind\")", name, held, d->held[0], d->holders[0]);
+                             "Another driver holds what %s could drive: %s\ntake %s off if that is what you want to trace (%s)", name,
+                             held, them, unbinding);
 }
 
 static void report_bars(const Devices *d) {
-        _cleanup_free_ char *none = NULL, *unaligned = NULL, *large = NULL;
+        _cleanup_free_ char *none = preflight_list(d->preflight, d->without_memory, NULL),
+                            *unaligned = preflight_list(d->preflight, d->unaligned, NULL),
+                            *large = preflight_list(d->preflight, d->large, NULL);
         Findings *f = d->preflight->findings;
 
-        if (join(d->without_memory, NULL, &none) < 0 || join(d->unaligned, NULL, &unaligned) < 0 ||
-            join(d->large, NULL, &large) < 0) {
-                f->r = f->r < 0 ? f->r : -ENOMEM;
+        if (!none || !unaligned || !large)
                 return;
-        }
         if (*none)
                 findings_add(f, "bars-without-memory", FINDING_WARNING,
                              "There is no memory to map on %s: what a driver does through I/O ports or configuration space is not "
@@ -194,7 +185,7 @@ static void report_bars(const Devices *d) {
 
 void preflight_devices(const Preflight *p, const Driver *driver) {
         _cleanup_(devices_done) Devices d = { .preflight = p, .driver = driver };
-        _cleanup_free_ char *value = NULL, *list = NULL;
+        _cleanup_free_ char *value = NULL, *list = NULL, *elsewhere = NULL;
         int r = 0;
 
         d.small_pages = boot_argument_get(p->cmdline, "nohugeiomap", &value) > 0;
@@ -207,10 +198,18 @@ void preflight_devices(const Preflight *p, const Driver *driver) {
         STRV_FOREACH(address, d.all)
                 if (r >= 0)
                         r = look_at_device(&d, *address);
-        if (r >= 0)
-                r = join(d.all, NULL, &list);
         if (r < 0) {
                 p->findings->r = p->findings->r < 0 ? p->findings->r : r;
+                return;
+        }
+        list = preflight_list(p, d.all, NULL);
+        elsewhere = preflight_list(p, driver->elsewhere, NULL);
+        if (!list || !elsewhere)
+                return;
+        if (!d.all && driver->elsewhere) {
+                findings_add(p->findings, "driver-devices", FINDING_NOTE,
+                             "%s has no device on the PCI bus, but %s: what it maps for them is traced, and nothing else is known of "
+                             "them beforehand", driver->name, elsewhere);
                 return;
         }
         if (!d.all) {

@@ -30,23 +30,49 @@ static void check_rebind(const Preflight *p, const Driver *driver) {
                              driver->name);
 }
 
+/* Only on other buses than PCI, where nothing is unbound and bound again by this daemon. */
+static void check_bound_elsewhere(const Preflight *p, const Driver *driver) {
+        _cleanup_free_ char *elsewhere = preflight_list(p, driver->elsewhere, NULL);
+
+        if (!elsewhere)
+                return;
+        if (p->options->rebind)
+                findings_block(p->findings, "driver-bound", ERROR_DRIVER_NOT_BOUND, false,
+                               "%s drives no PCI device, which is what can be rebound, but %s\nstart without --rebind, and then unbind "
+                               "and bind it by hand (/sys/bus/*/drivers)", driver->name, elsewhere);
+        else if (driver->builtin)
+                findings_block(p->findings, "driver-bound", ERROR_DRIVER_BOUND, true,
+                               "%s already drives %s: what it has mapped cannot be traced any more\nunbind it first "
+                               "(/sys/bus/*/drivers), and bind it after the start", driver->name, elsewhere);
+        else
+                findings_block(p->findings, "driver-bound", ERROR_DRIVER_BOUND, true,
+                               "%s already drives %s: what it has mapped cannot be traced any more\nunload it first (modprobe -r %s)",
+                               driver->name, elsewhere, driver->module ?: driver->name);
+}
+
 static void check_bound(const Preflight *p, const Driver *driver) {
-        if (p->options->rebind && !driver->devices)
+        _cleanup_free_ char *devices = preflight_list(p, driver->devices, NULL);
+
+        if (!devices)
+                return;
+        if (!driver->devices && driver->elsewhere)
+                check_bound_elsewhere(p, driver);
+        else if (p->options->rebind && !driver->devices)
                 findings_block(p->findings, "driver-bound", ERROR_DRIVER_NOT_BOUND, false,
                                "No PCI device is bound to %s, so there is nothing to rebind\nstart with --load, or load it yourself "
                                "after the start", driver->name);
         else if (p->options->rebind)
                 findings_add(p->findings, "driver-bound", FINDING_OK, "%s drives %s, and will be taken off and put back",
-                             driver->name, driver->devices[0]);
+                             driver->name, devices);
         else if (driver->devices && driver->builtin)
                 findings_block(p->findings, "driver-bound", ERROR_DRIVER_BOUND, true,
                                "%s already drives %s: what it has mapped cannot be traced any more\nstart with --rebind",
-                               driver->name, driver->devices[0]);
+                               driver->name, devices);
         else if (driver->devices)
                 findings_block(p->findings, "driver-bound", ERROR_DRIVER_BOUND, true,
                                "%s already drives %s: what it has mapped cannot be traced any more\nunload it first "
                                "(modprobe -r %s), or start with --rebind",
-                               driver->name, driver->devices[0], driver->module ?: driver->name);
+                               driver->name, devices, driver->module ?: driver->name);
         else
                 findings_add(p->findings, "driver-bound", FINDING_OK, "No device is bound to %s yet", driver->name);
 }
@@ -66,7 +92,7 @@ static void check_loaded(const Preflight *p, const Driver *driver) {
                 findings_block(p->findings, "driver-loaded", ERROR_DRIVER_BOUND, true,
                                "%s is already loaded, so loading it would do nothing\nunload it first (modprobe -r %s)",
                                driver->name, driver->module);
-        else if (driver->loaded && !driver->devices)
+        else if (driver->loaded && !driver->devices && !driver->elsewhere)
                 findings_add(p->findings, "driver-loaded", FINDING_NOTE,
                              "%s is already loaded: what its module has done when it was loaded is over\nunload it first "
                              "(modprobe -r %s) to see that", driver->name, driver->module);

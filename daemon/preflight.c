@@ -4,6 +4,9 @@
 
 #include "preflight.h"
 
+/* Where all is named that is to be done, it is still a sentence. */
+#define LISTED_MAX 5
+
 char *preflight_read(const char *root, const char *path) {
         _cleanup_free_ char *full = NULL;
         char *line = NULL;
@@ -13,6 +16,22 @@ char *preflight_read(const char *root, const char *path) {
                 return NULL;
         }
         return read_line_at(AT_FDCWD, full, &line) < 0 ? NULL : line;
+}
+
+char *preflight_list(const Preflight *p, char *const *list, char *const *notes) {
+        size_t n = strv_length(list), n_named = n > LISTED_MAX + 1 ? LISTED_MAX : n, bytes;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &bytes);
+
+        for (size_t i = 0; f && i < n_named; i++)
+                fprintf(f, "%s%s%s%s%s", i == 0 ? "" : ", ", list[i], notes ? " (" : "", notes ? notes[i] : "", notes ? ")" : "");
+        if (f && n > n_named)
+                fprintf(f, " and %zu more", n - n_named);
+        if (!f || fclose(f) != 0) {
+                p->findings->r = p->findings->r < 0 ? p->findings->r : -ENOMEM;
+                text = (free(text), NULL);
+        }
+        return text;
 }
 
 int preflight_run(const Preflight *preflight, Findings *ret, Driver **ret_driver, Error *error) {

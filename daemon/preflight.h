@@ -38,5 +38,9 @@ void preflight_driver(const Preflight *p, Driver **ret);
 void preflight_devices(const Preflight *p, const Driver *driver);
 void preflight_display(const Preflight *p, const Driver *driver, char *const *addresses);
 
+/* "A, B", with notes "A (a), B (b)"; of many the first few, "and N more". NULL, with the error in the findings, where memory is
+ * short. */
+char *preflight_list(const Preflight *p, char *const *list, char *const *notes);
+
 /* A line of a file below proc_root or sys_root; NULL where it cannot be read. */
 char *preflight_read(const char *root, const char *path);

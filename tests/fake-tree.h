@@ -168,6 +168,25 @@ static inline void fake_pci_bind(const FakeTree *tree, const char *bdf, const ch
         fake_link(tree, path, device);
 }
 
+/* A device on another bus than PCI, and its driver. module may be NULL; then there is no link to one. */
+static inline void fake_bus_bind(const FakeTree *tree, const char *bus, const char *device, const char *driver, const char *module) {
+        char folder[NAME_MAX], link[NAME_MAX], path[NAME_MAX + 64], target[NAME_MAX];
+
+        (void) snprintf(target, sizeof target, "sys/devices/%s/%s", bus, device);
+        attribute(tree, target, "uevent", "");
+        (void) snprintf(link, sizeof link, "sys/bus/%s/devices/%s", bus, device);
+        fake_link(tree, link, target);
+        (void) snprintf(folder, sizeof folder, "sys/bus/%s/drivers/%s", bus, driver);
+        attribute(tree, folder, "bind", "");
+        (void) snprintf(path, sizeof path, "%s/%s", folder, device);
+        fake_link(tree, path, target);
+        if (!module)
+                return;
+        (void) snprintf(path, sizeof path, "%s/module", folder);
+        (void) snprintf(target, sizeof target, "sys/module/%s", module);
+        fake_link(tree, path, target);
+}
+
 /* An entry of a loaded module. */
 static inline void fake_module_entry(const FakeTree *tree, const char *name, const char *version) {
         char folder[NAME_MAX];

@@ -117,6 +117,34 @@ Test(driver, loaded_by_either_name) {
         }
 }
 
+/* A module may drive devices on several buses, and a driver need not be on the PCI bus. */
+Test(driver, devices_on_other_buses) {
+        _cleanup_fake_tree_ FakeTree tree = machine();
+        _cleanup_driver_ Driver *smbus = NULL, *by_bus_name = NULL, *builtin = NULL, *other = NULL;
+
+        load_smbus(&tree);
+        fake_bus_bind(&tree, "platform", "i2c-mux.0", "smbus_mux", "i2c_i801");
+        fake_bus_bind(&tree, "i2c", "0-0050", "eeprom", "at24");
+        /* As its name on the PCI bus, and yet another driver. */
+        fake_bus_bind(&tree, "pnp", "00:04", "i801_smbus", NULL);
+        smbus = resolved(&tree, "i2c_i801");
+        assert_strv(smbus->devices, SMBUS);
+        assert_strv(smbus->elsewhere, "i2c-mux.0 (platform)");
+        by_bus_name = resolved(&tree, "i801_smbus");
+        assert_strv(by_bus_name->elsewhere, "i2c-mux.0 (platform)");
+
+        /* Built in, without an entry of its own below /sys/module. */
+        fake_bus_bind(&tree, "platform", "efi-framebuffer.0", "efi-framebuffer", NULL);
+        builtin = resolved(&tree, "efi_framebuffer");
+        cr_assert(builtin->builtin);
+        cr_assert_null(builtin->module);
+        assert_strv(builtin->devices);
+        assert_strv(builtin->elsewhere, "efi-framebuffer.0 (platform)");
+
+        other = resolved(&tree, "e1000e");
+        assert_strv(other->elsewhere);
+}
+
 Test(driver, running_version_before_file) {
         _cleanup_fake_tree_ FakeTree tree = machine();
         _cleanup_driver_ Driver *driver = NULL;

@@ -436,6 +436,62 @@ Test(preflight, driver_that_is_bound) {
         assert_ok(&rig, "other-driver", "");
 }
 
+/* All of them are named, as far as that is a sentence still. */
+Test(preflight, devices_that_are_bound) {
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        rig_add_driver(&rig);
+        bind_driver(&rig);
+        for (unsigned i = 3; i < 7; i++) {
+                char bdf[16];
+
+                (void) snprintf(bdf, sizeof bdf, "0000:00:%02x.0", i);
+                fake_pci_device(&rig.machine.tree, bdf, "8086:10d3", "020000");
+                fake_pci_bind(&rig.machine.tree, bdf, "e1000e");
+        }
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND,
+                       "drives 0000:00:02.0, 0000:00:03.0, 0000:00:04.0, 0000:00:05.0, 0000:00:06.0: what");
+        for (unsigned i = 7; i < 9; i++) {
+                char bdf[16];
+
+                (void) snprintf(bdf, sizeof bdf, "0000:00:%02x.0", i);
+                fake_pci_device(&rig.machine.tree, bdf, "8086:10d3", "020000");
+                fake_pci_bind(&rig.machine.tree, bdf, "e1000e");
+        }
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "0000:00:06.0 and 2 more: what");
+        rig.options.rebind = true;
+        assert_ok(&rig, "driver-bound", "drives 0000:00:02.0, 0000:00:03.0, ");
+}
+
+/* On another bus than PCI a driver has its devices all the same. */
+Test(preflight, driver_that_is_bound_elsewhere) {
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_module_file(&rig.machine.tree, "gpio", "name=gpio\nalias=platform:gpio");
+        if (!fake_depmod(&rig.machine.tree, "kernel/drivers/serial.ko\n", ""))
+                cr_skip_test("depmod is missing");
+        fake_module_entry(&rig.machine.tree, "gpio", NULL);
+        rig.options.driver = (char *) "gpio";
+        assert_ok(&rig, "driver-bound", "No device is bound");
+        assert_warning(&rig, "driver-devices", "no PCI device");
+        assert_note(&rig, "driver-loaded", "already loaded");
+        fake_bus_bind(&rig.machine.tree, "platform", "gpio-keys.1", "gpio-keys", "gpio");
+        fake_bus_bind(&rig.machine.tree, "acpi", "INT34C5:00", "gpio-acpi", "gpio");
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND,
+                       "gpio already drives INT34C5:00 (acpi), gpio-keys.1 (platform): what it has mapped cannot be traced any more; unload it "
+                       "first (modprobe -r gpio)");
+        cr_expect(is_forcible(&rig, "driver-bound"));
+        assert_note(&rig, "driver-devices", "gpio has no device on the PCI bus, but INT34C5:00 (acpi), gpio-keys.1 (platform)");
+        rig.options.rebind = true;
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_NOT_BOUND, "start without --rebind");
+        rig.options.rebind = false;
+        fake_bus_bind(&rig.machine.tree, "platform", "serial.0", "serial", NULL);
+        rig.options.driver = (char *) "serial";
+        assert_blocker(&rig, "driver-bound", ERROR_DRIVER_BOUND, "serial already drives serial.0 (platform)");
+}
+
 Test(preflight, driver_that_is_in_use) {
         _cleanup_rig_ Rig rig;
 
@@ -530,8 +586,15 @@ Test(preflight, other_driver) {
         rig.options.load = true;
         assert_blocker(&rig, "other-driver", ERROR_DRIVER_BOUND, "echo " DEVICE " > /sys/bus/pci/drivers/vfio-pci/unbind");
         cr_expect(is_forcible(&rig, "other-driver"));
-        /* One that is free is enough for loading it to have an effect. */
+        /* Each with what takes it off. */
         fake_pci_device(&rig.machine.tree, "0000:00:03.0", "8086:10d3", "020000");
+        fake_pci_driver(&rig.machine.tree, "pci-stub", "pci_stub");
+        fake_pci_bind(&rig.machine.tree, "0000:00:03.0", "pci-stub");
+        assert_blocker(&rig, "other-driver", ERROR_DRIVER_BOUND,
+                       DEVICE " (vfio-pci), 0000:00:03.0 (pci-stub); take them off first (\"echo " DEVICE
+                       " > /sys/bus/pci/drivers/vfio-pci/unbind\", \"echo 0000:00:03.0 > /sys/bus/pci/drivers/pci-stub/unbind\")");
+        /* One that is free is enough for loading it to have an effect. */
+        fake_remove(&rig.machine.tree, "sys/devices/pci0000:00/0000:00:03.0/driver");
         assert_warning(&rig, "other-driver", DEVICE " (vfio-pci); take it off");
 }
 

@@ -54,7 +54,7 @@ Test(check, findings) {
         none = finding(check(f, 0), "driver");
         cr_assert_null(none);
         driver = finding(check(f, 1, "driver", "s", "nosuchdriver"), "driver");
-        assert_contains(driver, "blocker No module, alias or PCI driver is called \"nosuchdriver\"");
+        assert_contains(driver, "blocker No module, alias or driver is called \"nosuchdriver\"");
         machine_assert_settings(&f->machine, before);
 
         free(expect_path(session_start(f, 0)));
