@@ -150,7 +150,7 @@ static int read_source_stats(Drain *d, Source *s) {
                 return error_set_errno(d->error, ERROR_KERNEL, r, "Cannot read the ring buffer's statistics");
         if (s->stats.n_read < n_read)
                 warn_once(d, &d->warned_wiped, "Somebody has wiped the ring buffer during the session (by writing to "
-                                "\"trace\", or by changing a setting that does): events are missing without a count.");
+                                "\"trace\" or \"snapshot\", or by changing a setting that does): events are missing without a count.");
         return 0;
 }
 

@@ -19,9 +19,10 @@ result=0
 [ $# -gt 0 ] || set -- 6.1
 for kernel; do
     module=$("$tools/rig-kmod" "$kernel") || exit $?
-    # A BAR of 4M, so that a mapping can have large pages and more; a device with I/O ports only.
-    run_inside "$kernel" --file "$module:/opt/kmod/mmiotrace-test.ko" \
-        --qemu '-object memory-backend-ram,id=shm,size=4M -device ivshmem-plain,memdev=shm -device pci-serial' || result=1
+    # A BAR of 1G, so that a mapping can have pages of each size, which takes a processor that knows the largest; a device
+    # with I/O ports only. As memory it is there only where it is touched.
+    run_inside "$kernel" --file "$module:/opt/kmod/mmiotrace-test.ko" --qemu "-cpu qemu64,-svm,+rdrand,+pdpe1gb \
+-object memory-backend-ram,id=shm,size=1G -device ivshmem-plain,memdev=shm -device pci-serial" || result=1
     # A BAR of 512M. The kernel keeps the lowest CPU, 0, and 1 is the last one that is not isolated.
     test=preflight-boot
     # CPU 3 is one that the command line keeps off.

@@ -182,6 +182,76 @@ fi
 rmmod mmiotrace-test
 check_restored loss
 
+# Called by wait_for.
+# shellcheck disable=SC2317
+ring_is_empty() { grep -qx 'entries: 0' "$tracing/per_cpu/cpu0/stats"; }
+
+# Called by wait_for.
+# shellcheck disable=SC2317
+counted() { [ "$(session_property "$path" Events)" -ge "$1" ]; }
+
+# count_lines PATTERN: in the log of the last session.
+count_lines() { tar -xJOf /out/last.tar.xz mmiotrace.log | grep -cE "$1"; }
+
+# While the recording is off, mmiotrace counts each access as dropped, and the next line of text says that so many events
+# are lost (kernel/trace/trace_mmiotrace.c, mmio_trace_rw()). They were not to be recorded, so they are no loss.
+false_loss() {
+    local n_lost n_lines n_writes status=0
+    start --buffer-size 8M
+    kmod_load
+    kmod_write "$1-before" count=1000
+    wait_for 30 ring_is_empty || not_ok "$1" "the ring is not drained"
+    echo 0 >"$tracing/tracing_on"
+    kmod_write "$1-unseen" count=500
+    tells "$1" 'switched the recording off'
+    echo 1 >"$tracing/tracing_on"
+    kmod_write "$1-after" first=2000 count=1000
+    mmiotracectl -q stop --wait >/tmp/answer 2>&1 || status=$?
+    rmmod mmiotrace-test
+    mmiotracectl -q export --force "$(last_session)" /out/last.tar.xz || not_ok "$1" "no archive"
+    n_lost=$(session_property "$path" LostEvents)
+    n_lines=$(count_lines 'Lost [0-9]|LOST')
+    n_writes=$(count_lines '^W ')
+    if [ "$status $n_lost $n_lines $n_writes" = '0 0 0 2000' ]; then
+        ok "$1-is-none"
+    else
+        not_ok "$1-is-none" "status $status, $n_lost lost, $n_lines lines say so, $n_writes writes"
+    fi
+    check_restored "$1"
+}
+false_loss false-loss
+printf '[Capture]\nSource=text\n' >/etc/mmiotraced/mmiotraced.conf
+systemctl restart mmiotraced
+false_loss false-loss-text
+rm /etc/mmiotraced/mmiotraced.conf
+systemctl restart mmiotraced
+
+# A mapping in one page of 1G, which mmiotrace cannot watch.
+start --buffer-size 8M
+insmod /opt/kmod/mmiotrace-test.ko extra_offset=0 extra_bytes=0x40000000
+tells giant-page 'could not watch a page of a mapping.*unexpected page level 0x3.*nohugeiomap'
+mmiotracectl -q stop --wait >/tmp/answer 2>&1
+rmmod mmiotrace-test
+check_restored giant-page
+
+# Somebody takes a snapshot, which takes what is in the ring away with it.
+start --buffer-size 8M
+kmod_load
+kmod_write snapshot-before count=1000
+wait_for 30 ring_is_empty || not_ok snapshot "the ring is not drained"
+# By then the drain has seen that it had read some.
+wait_for 30 counted 1000 || not_ok snapshot "$(session_property "$path" Events) events"
+echo 1 >"$tracing/snapshot"
+tells snapshot 'wiped the ring buffer.*snapshot'
+kmod_write snapshot-after first=2000 count=1000
+mmiotracectl -q stop --wait >/tmp/answer 2>&1
+echo 0 >"$tracing/snapshot"
+rmmod mmiotrace-test
+mmiotracectl -q export --force "$(last_session)" /out/last.tar.xz || not_ok snapshot "no archive"
+n_writes=$(count_lines '^W ')
+if [ "$n_writes" = 2000 ]; then ok snapshot-log; else not_ok snapshot-log "$n_writes writes"; fi
+check_restored snapshot
+
 # There is no way back from this.
 echo confidentiality >/sys/kernel/security/lockdown
 look
