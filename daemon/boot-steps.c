@@ -15,14 +15,16 @@
 #include "undo.h"
 
 static void note_initramfs(const Context *context, const Driver *driver, FILE *out) {
+        _cleanup_strv_ char **images = NULL;
         _cleanup_error_ Error error = {};
         int r;
 
-        r = initramfs_has_module(context, driver->module, &error);
-        if (r > 0)
+        r = initramfs_has_module(context, driver->module, &images, &error);
+        STRV_FOREACH(image, images)
                 worker_send(out, "NOTE",
-                                "%s is in the initramfs, which loads it before the session can begin: for that one boot, add "
-                                "modprobe.blacklist=%s to the kernel's command line.", driver->module, driver->module);
+                                "%s is in the initramfs %s, which loads it before the session can begin: for that one boot, if it is of "
+                                "that kernel, add modprobe.blacklist=%s to the kernel's command line.", driver->module, *image,
+                                driver->module);
         if (r < 0)
                 worker_send(out, "NOTE",
                                 "Should %s be in the initramfs, that loads it before the session can begin: for that one boot, "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -9,6 +10,9 @@
 #include <sys/wait.h>
 
 #include "initramfs.h"
+#include "sysfs.h"
+
+#define IMAGE_PREFIX "initrd.img-"
 
 #define LIST_LIMIT_USEC (30 * USEC_PER_SEC)
 #define LIST_MAX_BYTES (16 * MIB)
@@ -124,30 +128,94 @@ static bool is_file_of(const char *path, const char *module) {
         return startswith(name, ".ko");
 }
 
-int initramfs_has_module(const Context *context, const char *module, Error *error) {
-        _cleanup_free_ char *image = NULL, *text = NULL;
+/* The names of what the machine may boot with: of the running kernel, and of each other that is beside its image. What else
+ * there is under such a name is left from an update. */
+static int list_images(const Context *context, char ***ret) {
+        _cleanup_strv_ char **entries = NULL, **images = NULL;
+        _cleanup_close_ int boot_fd = -EBADF;
         struct utsname uts;
+        int r;
+
+        if (uname(&uts) < 0)
+                return -errno;
+        boot_fd = open(context->boot_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (boot_fd >= 0) {
+                r = sysfs_list_at(boot_fd, ".", &entries);
+                if (r < 0)
+                        return r;
+        }
+        STRV_FOREACH(entry, entries) {
+                const char *release = startswith(*entry, IMAGE_PREFIX);
+                char kernel[NAME_MAX + 1];
+
+                if (!release || !text_is_clean(*entry, false))
+                        continue;
+                (void) snprintf(kernel, sizeof kernel, "vmlinuz-%s", release);
+                if (!streq(release, uts.release) && faccessat(boot_fd, kernel, F_OK, 0) < 0)
+                        continue;
+                r = strv_extend(&images, *entry);
+                if (r < 0)
+                        return r;
+        }
+        /* That it is not there is said of this one. */
+        if (!images) {
+                r = strv_extendf(&images, IMAGE_PREFIX "%s", uts.release);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(images);
+        return 0;
+}
+
+/* Returns whether it is in this one. */
+static int look_into(const Context *context, const char *image, const char *module, uint64_t until_usec, Error *error) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        uint64_t now_usec = now_monotonic_usec();
         char *state = NULL;
         int r;
 
-        if (!context->lsinitramfs || access(context->lsinitramfs, X_OK) < 0)
-                return error_set(error, ERROR_NOT_SUPPORTED,
-                                "It takes lsinitramfs to look into the initramfs, which is not installed here.");
-        if (uname(&uts) < 0)
-                return -errno;
-        if (asprintf(&image, "%s/initrd.img-%s", context->boot_dir, uts.release) < 0) {
-                image = NULL;
+        if (asprintf(&path, "%s/%s", context->boot_dir, image) < 0) {
+                path = NULL;
                 return -ENOMEM;
         }
-        if (access(image, R_OK) < 0)
-                return error_set_errno(error, ERROR_FAILED, -errno, "Cannot look into the initramfs %s", image);
-        r = initramfs_list(context->lsinitramfs, image, LIST_LIMIT_USEC, &text);
+        if (access(path, R_OK) < 0)
+                return error_set_errno(error, ERROR_FAILED, -errno, "Cannot look into the initramfs %s", path);
+        r = initramfs_list(context->lsinitramfs, path, until_usec - MIN(until_usec, now_usec), &text);
         if (r == -ETIMEDOUT)
-                return error_set_errno(error, ERROR_FAILED, r, "It takes too long to look into the initramfs %s", image);
+                return error_set_errno(error, ERROR_FAILED, r, "It takes too long to look into the initramfs %s", path);
         if (r < 0)
-                return error_set_errno(error, ERROR_FAILED, r, "lsinitramfs cannot read the initramfs %s", image);
+                return error_set_errno(error, ERROR_FAILED, r, "lsinitramfs cannot read the initramfs %s", path);
         for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
                 if (is_file_of(line, module))
                         return 1;
         return 0;
+}
+
+int initramfs_has_module(const Context *context, const char *module, char ***ret_images, Error *error) {
+        const uint64_t until_usec = now_monotonic_usec() + LIST_LIMIT_USEC;
+        _cleanup_strv_ char **images = NULL, **with = NULL;
+        _cleanup_error_ Error first = {};
+        int r, failed = 0;
+
+        if (!context->lsinitramfs || access(context->lsinitramfs, X_OK) < 0)
+                return error_set(error, ERROR_NOT_SUPPORTED,
+                                "It takes lsinitramfs to look into the initramfs, which is not installed here.");
+        r = list_images(context, &images);
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot list the initramfs in %s", context->boot_dir);
+        STRV_FOREACH(image, images) {
+                r = look_into(context, *image, module, until_usec, failed < 0 ? NULL : &first);
+                if (r > 0)
+                        r = strv_extend(&with, *image);
+                if (r < 0 && failed == 0)
+                        failed = r;
+        }
+        if (!with && failed < 0) {
+                if (first.text)
+                        (void) error_set(error, first.code, "%s", first.text);
+                return failed;
+        }
+        r = with != NULL;
+        *ret_images = TAKE_PTR(with);
+        return r;
 }

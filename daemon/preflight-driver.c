@@ -142,23 +142,30 @@ static void check_blacklists(const Preflight *p, const Driver *driver) {
 }
 
 static void check_initramfs(const Preflight *p, const Driver *driver) {
+        _cleanup_strv_ char **images = NULL;
+        _cleanup_free_ char *list = NULL;
         _cleanup_error_ Error error = {};
         int r;
 
-        r = initramfs_has_module(p->context, driver->module, &error);
+        r = initramfs_has_module(p->context, driver->module, &images, &error);
+        list = preflight_list(p, images, NULL);
+        if (!list)
+                return;
         if (r < 0)
                 findings_add(p->findings, "driver-initramfs", FINDING_NOTE,
                              "Whether %s is in the initramfs, and so is loaded early at boot, is not known: %s", driver->name,
                              finding_phrase(&error, r));
         else if (r == 0)
-                findings_add(p->findings, "driver-initramfs", FINDING_OK, "%s is not in the initramfs", driver->name);
+                findings_add(p->findings, "driver-initramfs", FINDING_OK, "%s is in no initramfs that this machine boots with",
+                             driver->name);
         else if (boot_argument_lists(p->cmdline, "modprobe.blacklist", driver->module) > 0)
                 findings_add(p->findings, "driver-initramfs", FINDING_OK,
-                             "%s is in the initramfs, but the command line keeps it from being loaded there", driver->name);
+                             "%s is in the initramfs (%s), but the command line keeps it from being loaded there", driver->name, list);
         else
                 findings_add(p->findings, "driver-initramfs", FINDING_NOTE,
-                             "%s is in the initramfs, and may be loaded there at each boot\n"
-                             "boot with modprobe.blacklist=%s to have it loaded in a session first", driver->name, driver->module);
+                             "%s is in the initramfs (%s), and may be loaded there at each boot\n"
+                             "boot with modprobe.blacklist=%s to have it loaded in a session first", driver->name, list,
+                             driver->module);
 }
 
 void preflight_driver(const Preflight *p, Driver **ret) {

@@ -45,9 +45,11 @@ static Machine machine_make(const char *script) {
 #define _cleanup_machine_ _cleanup_(machine_done)
 
 static void assert_module(const Machine *m, const char *module, int expected, const char *why) {
+        _cleanup_strv_ char **images = NULL;
         _cleanup_error_ Error error = {};
 
-        cr_expect_eq(initramfs_has_module(&m->context, module, &error), expected, "%s: %s", module, strempty(error.text));
+        cr_expect_eq(initramfs_has_module(&m->context, module, &images, &error), expected, "%s: %s", module, strempty(error.text));
+        cr_expect_eq(strv_length(images) > 0, expected > 0);
         if (why)
                 cr_expect(strstr(strempty(error.text), why), "%s", strempty(error.text));
         else
@@ -91,6 +93,30 @@ Test(initramfs, not_known) {
         assert_module(&m, "e1000e", -EOPNOTSUPP, "takes lsinitramfs");
         m.context.lsinitramfs = NULL;
         assert_module(&m, "e1000e", -EOPNOTSUPP, "takes lsinitramfs");
+}
+
+/* All that the machine may boot with, and nothing else. */
+Test(initramfs, each_kernel) {
+        _cleanup_machine_ Machine m = machine_make("#!/bin/sh\ngrep . \"$1\"\n");
+        _cleanup_strv_ char **images = NULL;
+        _cleanup_error_ Error error = {};
+
+        test_file("boot/initrd.img-99.1", "a/e1000e.ko", 11);
+        test_file("boot/initrd.img-99.2", "a/e1000.ko", 10);
+        test_file("boot/initrd.img-99.3", "", 0);
+        test_file("boot/initrd.img-99.1.bak", "a/nouveau.ko", 12);
+        test_file("boot/other", "a/nouveau.ko", 12);
+        assert_module(&m, "e1000e", 0, NULL);
+        test_file("boot/vmlinuz-99.1", "", 0);
+        test_file("boot/vmlinuz-99.2", "", 0);
+        cr_assert_eq(initramfs_has_module(&m.context, "e1000e", &images, &error), 1);
+        cr_assert_eq(strv_length(images), 1);
+        cr_assert_str_eq(images[0], "initrd.img-99.1");
+        assert_module(&m, "nouveau", 0, NULL);
+        /* One that cannot be read leaves it open, but for what another one has. */
+        test_file("boot/vmlinuz-99.3", "", 0);
+        assert_module(&m, "e1000e", 1, NULL);
+        assert_module(&m, "nouveau", -EBADMSG, "initrd.img-99.3");
 }
 
 /* What it has started goes with it. */
