@@ -144,15 +144,23 @@ static bool parse_version(const char *text, const char *release, Version *ret) {
         return true;
 }
 
+typedef enum Repair {
+        REPAIR_UNKNOWN,
+        REPAIR_MISSING,
+        REPAIR_DONE,
+} Repair;
+
 /* The counter of refused events is only cleared when somebody reads it; kernel/trace/trace_mmiotrace.c, mmio_reset_data(),
- * was repaired in these. */
-static bool version_is_repaired(const Version *v) {
-        static const Version repaired[] = { { 6, 1, 190 }, { 6, 12, 105 } };
+ * was repaired in these, and upstream before the first series that is newer. Of series in between nothing is known. */
+static Repair find_repair(const Version *v) {
+        static const Version repaired[] = { { 6, 1, 190 }, { 6, 12, 105 } }, last_unknown = { 6, 19, 0 };
 
         for (size_t i = 0; i < ELEMENTS(repaired); i++)
                 if (v->major == repaired[i].major && v->minor == repaired[i].minor)
-                        return v->patch >= repaired[i].patch;
-        return false;
+                        return v->patch >= repaired[i].patch ? REPAIR_DONE : REPAIR_MISSING;
+        if (v->major > last_unknown.major || (v->major == last_unknown.major && v->minor > last_unknown.minor))
+                return REPAIR_DONE;
+        return REPAIR_UNKNOWN;
 }
 
 static void check_version(const Preflight *p, const char *text) {
@@ -160,17 +168,28 @@ static void check_version(const Preflight *p, const char *text) {
         Version v;
 
         (void) sscanf(text, "Linux version %64s", release);
-        if (!parse_version(text, release, &v))
+        if (!parse_version(text, release, &v)) {
                 findings_add(p->findings, "lost-counter", FINDING_NOTE,
                              "The version of this kernel is not known: it may tell of lost events that were none");
-        else if (version_is_repaired(&v))
+                return;
+        }
+        switch (find_repair(&v)) {
+        case REPAIR_DONE:
                 findings_add(p->findings, "lost-counter", FINDING_OK, "Kernel %u.%u.%u counts lost events right", v.major, v.minor,
                              v.patch);
-        else
+                break;
+        case REPAIR_MISSING:
                 findings_add(p->findings, "lost-counter", FINDING_NOTE,
-                             "Kernel %u.%u.%u may begin a trace with lost events of an earlier one (repaired in 6.1.190 and "
-                             "6.12.105)\nupdate it when you can; the session's own count of lost events is right",
+                             "Kernel %u.%u.%u may begin a trace with lost events of an earlier one (repaired in 6.1.190, 6.12.105 and "
+                             "after 6.19)\nupdate it when you can; the session's own count of lost events is right",
                              v.major, v.minor, v.patch);
+                break;
+        default:
+                findings_add(p->findings, "lost-counter", FINDING_NOTE,
+                             "Whether kernel %u.%u.%u may begin a trace with lost events of an earlier one is not known (repaired in "
+                             "6.1.190, 6.12.105 and after 6.19)\nthe session's own count of lost events is right in any case",
+                             v.major, v.minor, v.patch);
+        }
 }
 
 void preflight_boot(const Preflight *p) {

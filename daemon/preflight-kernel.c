@@ -20,11 +20,40 @@ static bool word_in(const char *list, const char *word) {
         return false;
 }
 
-static void check_lockdown(const Preflight *p) {
-        _cleanup_free_ char *line = preflight_read(p->context->sys_root, "kernel/security/lockdown"), *level = NULL;
+static int read_below_sys(const Preflight *p, const char *path, char **ret) {
+        _cleanup_free_ char *full = NULL;
 
-        if (!line)
+        if (asprintf(&full, "%s/%s", p->context->sys_root, path) < 0) {
+                full = NULL;
+                return -ENOMEM;
+        }
+        return read_line_at(AT_FDCWD, full, ret);
+}
+
+/* Without the file there is no lockdown, or only no securityfs: that has the list of security modules in any kernel that has
+ * it at all (security/inode.c, securityfs_init()). */
+static void report_no_lockdown(const Preflight *p, int r) {
+        _cleanup_free_ char *modules = NULL;
+
+        if (r != -ENOENT)
+                findings_add(p->findings, "lockdown", FINDING_NOTE,
+                             "Whether the kernel is locked down is not known, as its lockdown file cannot be read: %s\n"
+                             "\"cat /sys/kernel/security/lockdown\" as root shows it", strerrordesc_np(-r));
+        else if (read_below_sys(p, "kernel/security/lsm", &modules) == -ENOENT)
+                findings_add(p->findings, "lockdown", FINDING_NOTE,
+                             "Whether the kernel is locked down is not known, as securityfs is not mounted\n"
+                             "\"mount -t securityfs securityfs /sys/kernel/security\" makes it known");
+        else
                 findings_add(p->findings, "lockdown", FINDING_OK, "The kernel does not know lockdown");
+}
+
+static void check_lockdown(const Preflight *p) {
+        _cleanup_free_ char *line = NULL, *level = NULL;
+        int r;
+
+        r = read_below_sys(p, "kernel/security/lockdown", &line);
+        if (r < 0)
+                report_no_lockdown(p, r);
         else if (tracer_parse_selected(line, &level) < 0)
                 findings_add(p->findings, "lockdown", FINDING_NOTE, "The kernel's lockdown reads \"%s\"", line);
         else if (streq(level, "none"))
@@ -91,16 +120,24 @@ static void check_settings(const Preflight *p) {
 void preflight_kernel(const Preflight *p) {
         _cleanup_free_ char *dir = NULL, *available = NULL;
         _cleanup_error_ Error error = {};
+        bool disabled = false;
         int r;
 
         r = tracer_find_dir(p->context, &dir, &error);
-        if (r >= 0)
+        if (r >= 0) {
                 r = tracer_list(p->context, &available, &error);
-        if (r < 0) {
+                disabled = r == -ENODEV;
+        }
+        if (r < 0 && !disabled) {
                 findings_block_error(p->findings, error.code == ERROR_LOCKDOWN ? "lockdown" : "tracefs", false, &error);
                 return;
         }
         findings_add(p->findings, "tracefs", FINDING_OK, "tracefs is mounted at %s", dir);
+        if (disabled) {
+                findings_block_error(p->findings, "tracing-disabled", false, &error);
+                return;
+        }
+        findings_add(p->findings, "tracing-disabled", FINDING_OK, "The kernel has not switched tracing off");
         check_lockdown(p);
         check_support(p, available);
         /* Opening its files would wait for the tracer to be switched, and what is found there is its doing. */

@@ -105,10 +105,13 @@ int tracer_list(const Context *context, char **ret, Error *error) {
                 return error_set(error, ERROR_LOCKDOWN,
                                 "The kernel is locked down at level \"confidentiality\", which forbids tracing; "
                                 "boot with lockdown=integrity or less.");
-        if (r == -ENODEV)
-                return error_set(error, ERROR_NO_TRACEFS,
+        /* tracing_disabled in kernel/trace/trace.c, tracing_check_open_get_tr(). */
+        if (r == -ENODEV) {
+                (void) error_set(error, ERROR_NO_TRACEFS,
                                 "The kernel has switched all tracing off, after an error of its own or by an argument of the boot; "
                                 "\"journalctl -k -g trac\" says why, and another boot brings it back.");
+                return r;
+        }
         return r < 0 ? error_set_errno(error, ERROR_NO_TRACEFS, r, "Cannot read the list of tracers") : 0;
 }
 

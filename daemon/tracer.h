@@ -14,7 +14,8 @@
 /* Finds where tracefs is mounted, and makes libtracefs use that. The string is the caller's. */
 int tracer_find_dir(const Context *context, char **ret, Error *error);
 
-/* The tracers that this kernel has; what keeps the list from being read keeps everything else in tracefs from it, too. */
+/* The tracers that this kernel has; what keeps the list from being read keeps everything else in tracefs from it, too.
+ * -ENODEV: the kernel has switched all tracing off. */
 int tracer_list(const Context *context, char **ret, Error *error);
 
 typedef struct TracerArmed {

@@ -2,7 +2,9 @@
 
 /* What is found on a machine that is a folder: it has nothing wrong with it, until a case changes something. */
 
+#include <dlfcn.h>
 #include <sys/utsname.h>
+#include <tracefs/tracefs.h>
 
 #include "boot-arguments.h"
 #include "bus/machine.h"
@@ -10,6 +12,18 @@
 
 #define DEVICE "0000:00:02.0"
 #define DEVICE_DIR "sys/devices/pci0000:00/" DEVICE
+
+/* Stands before the one of libtracefs, as no file of a test can refuse to be opened in this way. */
+static bool tracing_disabled;
+char *tracefs_instance_file_read(struct tracefs_instance *instance, const char *file, int *ret_size) {
+        char *(*real)(struct tracefs_instance *, const char *, int *) =
+                        (__typeof__(real)) dlsym(RTLD_NEXT, "tracefs_instance_file_read");
+
+        if (!tracing_disabled)
+                return real(instance, file, ret_size);
+        errno = ENODEV;
+        return NULL;
+}
 
 typedef struct Rig {
         Machine machine;
@@ -182,7 +196,7 @@ Test(preflight, of_the_machine) {
                 { "proc/sys/kernel/traceoff_on_warning", "0\n", "traceoff-on-warning", FINDING_OK, ERROR_NONE, "" },
                 { "sys/kernel/security/lockdown", "[none] integrity confidentiality\n", "lockdown", FINDING_OK, ERROR_NONE,
                   "is not locked down" },
-                { "sys/kernel/security/lockdown", NULL, "lockdown", FINDING_OK, ERROR_NONE, "does not know lockdown" },
+                { "sys/kernel/security/lockdown", NULL, "lockdown", FINDING_NOTE, ERROR_NONE, "securityfs is not mounted" },
                 { "sys/kernel/security/lockdown", "new\n", "lockdown", FINDING_NOTE, ERROR_NONE, "reads \"new\"" },
                 { "proc/cmdline", "a mmiotrace.nommiotrace=1\n", "nommiotrace", FINDING_BLOCKER, ERROR_NOT_SUPPORTED, "--force" },
                 { "proc/cmdline", "a mmiotrace.nommiotrace\n", "nommiotrace", FINDING_BLOCKER, ERROR_NOT_SUPPORTED, "boot without it" },
@@ -205,6 +219,13 @@ Test(preflight, of_the_machine) {
                   "6.1.189" },
                 { "proc/version", "Linux version 6.12.105-cloud (a) #1 SMP\n", "lost-counter", FINDING_OK, ERROR_NONE, "6.12.105" },
                 { "proc/version", "Linux version 6.12.104 (a) #1 SMP\n", "lost-counter", FINDING_NOTE, ERROR_NONE, "6.12.104" },
+                { "proc/version", "Linux version 6.11.9 (a) #1 SMP\n", "lost-counter", FINDING_NOTE, ERROR_NONE,
+                  "Whether kernel 6.11.9 may begin" },
+                { "proc/version", "Linux version 6.13.0 (a) #1 SMP\n", "lost-counter", FINDING_NOTE, ERROR_NONE, "is not known" },
+                { "proc/version", "Linux version 6.19.14 (a) #1 SMP\n", "lost-counter", FINDING_NOTE, ERROR_NONE, "is not known" },
+                { "proc/version", "Linux version 6.20.0-rc1 (a) #1 SMP\n", "lost-counter", FINDING_OK, ERROR_NONE, "6.20.0" },
+                { "proc/version", "Linux version 7.1.2-1-default (a) #1 SMP\n", "lost-counter", FINDING_OK, ERROR_NONE, "7.1.2" },
+                { "proc/version", "Linux version 5.10.200 (a) #1 SMP\n", "lost-counter", FINDING_NOTE, ERROR_NONE, "is not known" },
                 { "proc/version", NULL, "lost-counter", FINDING_NOTE, ERROR_NONE, "not known" },
                 { "sys/devices/system/cpu/online", NULL, "cpus", FINDING_BLOCKER, ERROR_KERNEL, "CPUs are online" },
                 { "sys/devices/system/cpu/online", "2\n", "cpus", FINDING_OK, ERROR_NONE, "CPU 2 is online" },
@@ -230,6 +251,35 @@ Test(preflight, lockdown_hides_tracing) {
         fake_file(&rig.machine.tree, "sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
         fake_remove(&rig.machine.tree, "tracing/available_tracers");
         assert_blocker(&rig, "lockdown", ERROR_LOCKDOWN, "lockdown=integrity");
+}
+
+/* It is not there, it cannot be read, or nobody can say: three things. */
+Test(preflight, lockdown_that_is_not_known) {
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_remove(&rig.machine.tree, "sys/kernel/security/lockdown");
+        assert_note(&rig, "lockdown", "securityfs is not mounted");
+        fake_file(&rig.machine.tree, "sys/kernel/security/lsm", "capability,apparmor");
+        assert_ok(&rig, "lockdown", "does not know lockdown");
+        /* Root is kept from reading by no mode, but by this. */
+        fake_file(&rig.machine.tree, "sys/kernel/security/lockdown/as-a-folder", "");
+        assert_note(&rig, "lockdown", "cannot be read: Is a directory");
+}
+
+/* Every file of tracefs is there then, and none can be opened. */
+Test(preflight, tracing_is_disabled) {
+        _cleanup_findings_ Findings f = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        assert_ok(&rig, "tracing-disabled", "has not switched tracing off");
+        tracing_disabled = true;
+        assert_blocker(&rig, "tracing-disabled", ERROR_NO_TRACEFS, "switched all tracing off");
+        assert_ok(&rig, "tracefs", "is mounted");
+        cr_expect_not(is_forcible(&rig, "tracing-disabled"));
+        f = look(&rig);
+        cr_expect_null(find(&f, "kernel-support"));
 }
 
 Test(preflight, busy) {
