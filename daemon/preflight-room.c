@@ -73,7 +73,7 @@ static void check_offline(const Preflight *p) {
         else if (!isempty(left))
                 findings_add(p->findings, "cpus-offline", FINDING_WARNING,
                              "CPU %s %s offline, and the kernel's command line does not ask for that%s: a script that used mmiotrace "
-                             "may have left it so\n\"mmiotracectl recover\" brings back all of them, so that what was off on purpose has "
+                             "may have done that\n\"mmiotracectl recover\" brings back all of them, so that what was off on purpose has "
                              "to be taken off again",
                              left, cpu_set_count(&off.left) == 1 ? "is" : "are",
                              off.smt_off ? ", and that SMT is off explains half of it at the most" : "");
