@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What rig-quick and rig-full share: options, the initramfs, QEMU and its end. Sourced, with $rig
-# set to the name of the caller and $here to the directory of this file; $script, $tree, $release,
+# What rig-quick, rig-full and rig-debian share: options, the initramfs, QEMU and its end. Sourced, with
+# $rig set to the name of the caller and $here to the directory of this file; $script, $tree, $release,
 # $initramfs and $work are for the caller to use.
 #
 # The guest has three serial ports, because they need no driver and no mapping that a trace could
@@ -69,8 +69,18 @@ rig_cleanup() {
     rm -rf "$work"
 }
 
-rig_prepare() {
+# $work, and nothing that outlives the rig.
+rig_begin() {
     rig_need qemu-system-x86 qemu-system-x86_64
+    work=$(mktemp -d)
+    trap rig_cleanup EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+rig_prepare() {
+    rig_begin
     rig_need busybox-static busybox
     rig_need kmod modprobe depmod
     rig_need xz-utils xz
@@ -79,11 +89,6 @@ rig_prepare() {
         rig_die "there is no kernel $kernel"
     }
     release=$(basename "$tree"/usr/lib/modules/*)
-    work=$(mktemp -d)
-    trap rig_cleanup EXIT
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
 
     initramfs=$work/initramfs
     mkdir -p "$initramfs"/{bin,rig/files,lib/modules/"$release"}
@@ -171,13 +176,18 @@ RUNNER
 
 # rig_boot KERNEL_OPTIONS: pack the initramfs, run QEMU to its end, exit with the status.
 rig_boot() {
-    local status=0 result panic console=$work/console
     depmod -b "$initramfs" "$release"
     (cd "$initramfs" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$work/initrd"
-    touch "$console" "$work/output" "$work/status"
-
     # Only the script gets all CPUs: booting on one is as fast, and much faster on a busy host,
     # where emulated CPUs spend their time waiting for each other.
+    rig_machine "$tree/boot/vmlinuz-$release" "$work/initrd" "maxcpus=1 $1$append"
+}
+
+# rig_machine KERNEL INITRD KERNEL_OPTIONS: run QEMU to its end, exit with the status.
+rig_machine() {
+    local status=0 result panic console=$work/console
+    touch "$console" "$work/output" "$work/status"
+
     # The first processor model that systemd and current user space are content with; "max" is
     # not emulated reliably. Without mitigations (useless under emulation) all is faster.
     timeout --kill-after=5 "$timeout" qemu-system-x86_64 \
@@ -185,8 +195,7 @@ rig_boot() {
         -machine q35,sata=off,smbus=off -accel tcg,thread=multi,tb-size=256 -cpu qemu64,-svm,+rdrand \
         -smp "$cpus" -m "$memory" \
         -serial "file:$console" -serial "file:$work/output" -serial "file:$work/status" \
-        -kernel "$tree/boot/vmlinuz-$release" -initrd "$work/initrd" \
-        -append "console=ttyS0 panic=-1 loglevel=7 mitigations=off maxcpus=1 $1$append" \
+        -kernel "$1" -initrd "$2" -append "console=ttyS0 panic=-1 loglevel=7 mitigations=off $3" \
         "${qemu_args[@]}" </dev/null >&2 &
     qemu_pid=$!
     tail -n +1 -s 0.1 -f --pid="$qemu_pid" "$work/output" &
