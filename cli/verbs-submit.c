@@ -142,20 +142,27 @@ static int find_session(const Client *c, const char *id, char **ret_path, Sessio
                         "There is no session with an archive.");
 }
 
-/* Without it being asked for, so that nothing goes out of which nobody has seen what it is. */
-static int read_archive(const Client *c, const char *path, ArchiveView *ret) {
+/* Without it being asked for, so that nothing goes out of which nobody has seen what it is. Returns whether there is
+ * something to show: that it cannot be read is said. */
+static bool read_archive(const Client *c, const char *path, ArchiveView *ret) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *name = NULL;
         int r;
 
+        /* It comes as an open file, and what has one in it never arrives over ssh. */
+        if (c->host) {
+                client_say(c, "What is in the archive is shown on %s only: ssh %s mmiotracectl submit --dry-run %s", c->host,
+                                c->host, strrchr(path, '_') + 1);
+                return false;
+        }
         r = client_open_archive(c, path, &error, &name, &fd);
         if (r >= 0)
                 r = archive_view_read(fd, ret);
         if (r < 0)
                 client_complain(NULL, "What is in the archive cannot be shown: %s",
                                 error.message ?: strerrordesc_np(-r) ?: "unknown error");
-        return r;
+        return r >= 0;
 }
 
 static int print_plan(const Client *c, const SessionView *v, const ArchiveView *archive, const Choice *choice) {
@@ -371,13 +378,23 @@ static int submit_by_hand(const Client *c, const char *path, const SessionView *
         return EXIT_SUCCESS;
 }
 
+static int fail_by_hand_there(const Client *c, const SessionView *v) {
+        _cleanup_free_ char *hint = NULL;
+
+        if (asprintf(&hint, "Send it to an address by --to https://…, or fetch it: ssh %s mmiotracectl export %" PRIu32 " - > FILE",
+                            c->host, v->id) < 0)
+                hint = NULL;
+        return client_fail(c, EXIT_FAILURE, "NoSuchTarget", hint,
+                        "No target is configured on %s, and an archive does not come over --host to be sent by hand.", c->host);
+}
+
 int verb_submit(Client *c, int argc, char *argv[]) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(target_list_done) TargetList targets = {};
         _cleanup_archive_view_ ArchiveView archive = {};
         _cleanup_session_view_ SessionView *v = NULL;
         _cleanup_free_ char *path = NULL;
-        bool readable, ask;
+        bool readable = false, by_hand, ask;
         Choice choice = {};
         int r;
 
@@ -394,12 +411,17 @@ int verb_submit(Client *c, int argc, char *argv[]) {
         r = choose(c, &targets, &choice);
         if (r != EXIT_SUCCESS)
                 return r;
+        by_hand = !choice.target && !choice.url;
+        if (by_hand && c->host)
+                return fail_by_hand_there(c, v);
         /* What is written to a file here goes nowhere. */
-        ask = (choice.target || choice.url) && !c->yes && !c->dry_run;
+        ask = !by_hand && !c->yes && !c->dry_run;
         if (ask && (c->json != JSON_OFF || c->quiet || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !isatty(STDERR_FILENO)))
                 return client_fail_usage(c, "See what would be sent: mmiotracectl submit --dry-run",
                                 "Nobody can be asked here whether it may go out: --yes is needed.");
-        readable = read_archive(c, path, &archive) >= 0;
+        /* Only for somebody to see it, or to send it on: opening it takes a permission of its own. */
+        if (by_hand || (c->json == JSON_OFF && !c->quiet))
+                readable = read_archive(c, path, &archive);
         if (c->json == JSON_OFF && !c->quiet) {
                 r = print_plan(c, v, readable ? &archive : NULL, &choice);
                 if (r < 0)
@@ -413,7 +435,7 @@ int verb_submit(Client *c, int argc, char *argv[]) {
                 client_say(c, "Nothing was sent.");
                 return EXIT_FAILURE;
         }
-        if (!choice.target && !choice.url)
+        if (by_hand)
                 return submit_by_hand(c, path, v, readable ? &archive : NULL);
         return submit(c, path, v, &choice);
 }

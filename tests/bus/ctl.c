@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "ctl.h"
 
 #define WORDS_MAX 64
 
-_noreturn_ static void execute(const char *const argv[]) {
+/* By a descriptor, so that the user need not be able to get to it. */
+_noreturn_ static void execute(const char *const argv[], uid_t uid) {
         char *words[WORDS_MAX] = { (char *) CTL_PROGRAM };
+        int fd = open(CTL_PROGRAM, O_PATH | O_CLOEXEC);
         sigset_t none;
 
         for (size_t i = 0; argv[i] && i < WORDS_MAX - 2; i++)
                 words[i + 1] = (char *) argv[i];
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        if (uid != geteuid() && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+                _exit(255);
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void) execv(CTL_PROGRAM, words);
+        (void) fexecve(fd, words, environ);
         _exit(255);
 }
 
-Ctl ctl_begin(Fixture *f, const char *const argv[]) {
+static Ctl begin(const char *const argv[], uid_t uid) {
         Ctl ctl = {
                 .terminal_fd = -EBADF,
                 .out_fd = memfd_create("out", MFD_CLOEXEC),
@@ -42,12 +48,22 @@ Ctl ctl_begin(Fixture *f, const char *const argv[]) {
                 if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(ctl.out_fd, STDOUT_FILENO) < 0 ||
                     dup2(ctl.err_fd, STDERR_FILENO) < 0)
                         _exit(255);
-                execute(argv);
+                execute(argv, uid);
         }
         return ctl;
 }
 
-Ctl ctl_begin_on_terminal(Fixture *f, const char *const argv[]) {
+Ctl ctl_begin(Fixture *f, const char *const argv[]) {
+        return begin(argv, geteuid());
+}
+
+Ctl ctl_begin_as(Fixture *f, uid_t uid, const char *const argv[]) {
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        return begin(argv, uid);
+}
+
+static Ctl begin_on_terminal(const char *const argv[], uid_t uid) {
         Ctl ctl = { .out_fd = -EBADF, .err_fd = -EBADF };
 
         ctl.pid = forkpty(&ctl.terminal_fd, NULL, NULL, &(struct winsize) { .ws_row = 24, .ws_col = 80 });
@@ -55,9 +71,19 @@ Ctl ctl_begin_on_terminal(Fixture *f, const char *const argv[]) {
         if (ctl.pid == 0) {
                 (void) setenv("TERM", "xterm", 1);
                 (void) unsetenv("COLUMNS");
-                execute(argv);
+                execute(argv, uid);
         }
         return ctl;
+}
+
+Ctl ctl_begin_on_terminal(Fixture *f, const char *const argv[]) {
+        return begin_on_terminal(argv, geteuid());
+}
+
+Ctl ctl_begin_on_terminal_as(Fixture *f, uid_t uid, const char *const argv[]) {
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        return begin_on_terminal(argv, uid);
 }
 
 static char *read_output(int fd) {
@@ -108,6 +134,44 @@ void ctl_end(Ctl *ctl) {
                 ctl->out = read_output(ctl->out_fd);
                 ctl->err = read_output(ctl->err_fd);
         }
+}
+
+static int on_exit_of_it(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        *(bool *) userdata = true;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+void ctl_end_served(Fixture *f, Ctl *ctl) {
+        _cleanup_close_ int pid_fd = pidfd_open(ctl->pid, 0);
+        sd_event_source *source = NULL;
+        bool ended = false;
+
+        cr_assert_geq(pid_fd, 0, "%m");
+        cr_assert_geq(sd_event_add_io(f->event, &source, pid_fd, EPOLLIN, on_exit_of_it, &ended), 0);
+        wait_until(f, ended);
+        sd_event_source_unref(source);
+        ctl_end(ctl);
+}
+
+void ctl_set_ssh(Fixture *f) {
+        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "bin/ssh"), *folders = NULL;
+
+        cr_assert_gt(asprintf(&text, "#!/bin/sh\necho \"$*\" >%s/told\nexec systemd-stdio-bridge --bus-path=\"%s\"\n",
+                                      f->machine.tree.root, f->address), 0);
+        fake_file(&f->machine.tree, "bin/ssh", text);
+        cr_assert_eq(chmod(path, 0755), 0);
+        cr_assert_gt(asprintf(&folders, "%s/bin:%s", f->machine.tree.root, getenv("PATH")), 0);
+        cr_assert_eq(setenv("PATH", folders, 1), 0);
+        cr_assert_eq(unsetenv("DBUS_SYSTEM_BUS_ADDRESS"), 0);
+}
+
+void assert_ended(const Ctl *ctl, int status) {
+        cr_assert_eq(ctl->status, status, "%d instead of %d: %s%s", ctl->status, status, strempty(ctl->out),
+                        strempty(ctl->err));
+}
+
+void assert_contains(const char *text, const char *part) {
+        cr_assert_not_null(strstr(strempty(text), part), "no \"%s\" in: %s", part, strempty(text));
 }
 
 void ctl_done(Ctl *ctl) {

@@ -28,6 +28,20 @@ void ctl_done(Ctl *ctl);
 #define CTL_BEGIN(fixture, ...) ctl_begin((fixture), (const char *[]) { __VA_ARGS__, NULL })
 #define CTL_BEGIN_ON_TERMINAL(fixture, ...) ctl_begin_on_terminal((fixture), (const char *[]) { __VA_ARGS__, NULL })
 
+/* What others than root get: as that user, without any group. Only root can; others skip the test. */
+Ctl ctl_begin_as(Fixture *fixture, uid_t uid, const char *const argv[]);
+Ctl ctl_begin_on_terminal_as(Fixture *fixture, uid_t uid, const char *const argv[]);
+#define CTL_BEGIN_AS(fixture, uid, ...) ctl_begin_as((fixture), (uid), (const char *[]) { __VA_ARGS__, NULL })
+
+/* As ctl_end(); the fixture's polkit and systemd answer meanwhile. */
+void ctl_end_served(Fixture *fixture, Ctl *ctl);
+
+/* An ssh that goes nowhere: the bus of every other machine is this one. It writes its arguments to the file "told". */
+void ctl_set_ssh(Fixture *fixture);
+
+void assert_ended(const Ctl *ctl, int status);
+void assert_contains(const char *text, const char *part);
+
 /* Runs it to its end. */
 #define CTL(fixture, ...)                                       \
         ({                                                      \

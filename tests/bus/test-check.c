@@ -35,10 +35,6 @@ static char *finding(sd_bus_message *reply, const char *wanted) {
         return text;
 }
 
-static void assert_contains(const char *text, const char *part) {
-        cr_assert_not_null(strstr(strempty(text), part), "no \"%s\" in: %s", part, strempty(text));
-}
-
 static void assert_lacks(const char *text, const char *part) {
         cr_assert_null(strstr(strempty(text), part), "\"%s\" in: %s", part, strempty(text));
 }

@@ -22,15 +22,6 @@ static void teardown(void) {
 
 TestSuite(ctl, .init = setup, .fini = teardown, .timeout = 60);
 
-static void assert_ended(const Ctl *ctl, int status) {
-        cr_assert_eq(ctl->status, status, "%d instead of %d: %s%s", ctl->status, status, strempty(ctl->out),
-                        strempty(ctl->err));
-}
-
-static void assert_contains(const char *text, const char *part) {
-        cr_assert_not_null(strstr(strempty(text), part), "no \"%s\" in: %s", part, strempty(text));
-}
-
 static void seal(Fixture *f) {
         _cleanup_free_ char *session = expect_path(session_start(f, 1, "description", "s", "before"));
 
@@ -139,39 +130,6 @@ Test(ctl, typing_errors) {
                 cr_assert_str_eq(ctl.out, "");
                 assert_contains(ctl.err, table[i].said);
         }
-}
-
-/* Colours only where there is somebody to see them, or where they were asked for. */
-Test(ctl, colours) {
-        Fixture *f = &fixture;
-        static const struct {
-                const char *systemd_colors, *no_color;
-                bool on_terminal, elsewhere;
-        } table[] = {
-                { NULL, NULL, true, false },
-                { NULL, "1", false, false },
-                { "0", NULL, false, false },
-                { "1", NULL, true, true },
-                { "1", "1", true, true },
-        };
-
-        daemon_start(f);
-        seal(f);
-        for (size_t i = 0; i < ELEMENTS(table); i++) {
-                cr_assert_eq(table[i].systemd_colors ? setenv("SYSTEMD_COLORS", table[i].systemd_colors, 1) :
-                                                       unsetenv("SYSTEMD_COLORS"), 0);
-                cr_assert_eq(table[i].no_color ? setenv("NO_COLOR", table[i].no_color, 1) : unsetenv("NO_COLOR"), 0);
-                _cleanup_ctl_ Ctl terminal = CTL_BEGIN_ON_TERMINAL(f, "status", "1"), pipe = CTL(f, "status", "1");
-
-                ctl_end(&terminal);
-                cr_assert_eq(strstr(terminal.out, "\033[1;32msealed\033[0m") != NULL, table[i].on_terminal, "%zu: %s", i,
-                                terminal.out);
-                cr_assert_eq(strstr(pipe.out, "\033[1;32msealed\033[0m") != NULL, table[i].elsewhere, "%zu", i);
-                /* What they say the words say, too. */
-                assert_contains(terminal.out, "sealed");
-                assert_contains(pipe.out, "sealed");
-        }
-        daemon_stop(f);
 }
 
 Test(ctl, show) {
@@ -287,129 +245,6 @@ Test(ctl, describe_refused_after_editing) {
         daemon_stop(f);
 }
 
-/* A pager that keeps what it gets and what it was told, besides showing it. */
-static void set_pager(Fixture *f, const char *variable) {
-        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "pager"), *value = NULL;
-
-        cr_assert_gt(asprintf(&text, "#!/bin/sh\necho \"$*|$LESS|$LESSSECURE\" >%s/told\ntee %s/paged\n",
-                                      f->machine.tree.root, f->machine.tree.root), 0);
-        fake_file(&f->machine.tree, "pager", text);
-        cr_assert_eq(chmod(path, 0755), 0);
-        cr_assert_gt(asprintf(&value, "%s -x  -y", path), 0);
-        cr_assert_eq(unsetenv("SYSTEMD_PAGER"), 0);
-        cr_assert_eq(unsetenv("SYSTEMD_LESS"), 0);
-        cr_assert_eq(unsetenv("LESS"), 0);
-        cr_assert_eq(setenv("PAGER", "/bin/false", 1), 0);
-        cr_assert_eq(setenv(variable, value, 1), 0);
-}
-
-Test(ctl, pager) {
-        Fixture *f = &fixture;
-        _cleanup_ctl_ Ctl paged = {}, plain = {}, no_pager = {}, cat = {}, short_page = {};
-        _cleanup_free_ char *text = NULL, *told = NULL;
-
-        daemon_start(f);
-        seal(f);
-        set_pager(f, "SYSTEMD_PAGER");
-        paged = CTL_BEGIN_ON_TERMINAL(f, "list");
-        ctl_end(&paged);
-        assert_ended(&paged, 0);
-        text = fake_read(&f->machine.tree, "paged");
-        assert_contains(text, "STARTED");
-        /* Or some seconds ago, on a machine that has much to do. */
-        if (!strstr(text, "s ago"))
-                assert_contains(text, "just now");
-        assert_contains(paged.out, "STARTED");
-        told = fake_read(&f->machine.tree, "told");
-        cr_assert_str_eq(told, "-x -y|FRSXMK|1\n");
-        /* What fits 80 columns is not wider because of it. */
-        for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
-                cr_assert_leq(strcspn(line, "\n"), 80 + strlen("\033[1;32m\033[0m") * 8);
-
-        fake_remove(&f->machine.tree, "paged");
-        plain = CTL(f, "list");
-        assert_contains(plain.out, "STARTED");
-        no_pager = CTL_BEGIN_ON_TERMINAL(f, "list", "--no-pager");
-        ctl_end(&no_pager);
-        assert_contains(no_pager.out, "STARTED");
-        short_page = CTL_BEGIN_ON_TERMINAL(f, "status");
-        ctl_end(&short_page);
-        cr_assert_eq(setenv("SYSTEMD_PAGER", "", 1), 0);
-        cat = CTL_BEGIN_ON_TERMINAL(f, "list");
-        ctl_end(&cat);
-        assert_contains(cat.out, "STARTED");
-        cr_assert_not(machine_has(&f->machine, "paged"));
-
-        set_pager(f, "PAGER");
-        ctl_done(&cat);
-        cat = CTL_BEGIN_ON_TERMINAL(f, "show", "1");
-        ctl_end(&cat);
-        assert_ended(&cat, 0);
-        cr_assert(machine_has(&f->machine, "paged"));
-        daemon_stop(f);
-}
-
-/* One that is left before it has seen all of it. */
-Test(ctl, pager_that_is_left) {
-        Fixture *f = &fixture;
-        _cleanup_ctl_ Ctl ctl = {};
-
-        daemon_start(f);
-        seal(f);
-        cr_assert_eq(setenv("SYSTEMD_PAGER", "true", 1), 0);
-        ctl = CTL_BEGIN_ON_TERMINAL(f, "show", "1");
-        ctl_end(&ctl);
-        assert_ended(&ctl, 0);
-        cr_assert_str_eq(ctl.out, "");
-        daemon_stop(f);
-}
-
-/* An ssh that goes nowhere: the other machine's bus is this one. */
-static void set_ssh(Fixture *f) {
-        _cleanup_free_ char *text = NULL, *path = below(f->machine.tree.root, "bin/ssh"), *folders = NULL;
-
-        cr_assert_gt(asprintf(&text, "#!/bin/sh\necho \"$*\" >%s/told\nexec systemd-stdio-bridge --bus-path=\"%s\"\n",
-                                      f->machine.tree.root, f->address), 0);
-        fake_file(&f->machine.tree, "bin/ssh", text);
-        cr_assert_eq(chmod(path, 0755), 0);
-        cr_assert_gt(asprintf(&folders, "%s/bin:%s", f->machine.tree.root, getenv("PATH")), 0);
-        cr_assert_eq(setenv("PATH", folders, 1), 0);
-        cr_assert_eq(unsetenv("DBUS_SYSTEM_BUS_ADDRESS"), 0);
-}
-
-Test(ctl, other_host) {
-        Fixture *f = &fixture;
-        _cleanup_ctl_ Ctl start = {}, mark = {}, stop = {}, list = {}, show = {}, export = {}, run = {};
-        _cleanup_free_ char *told = NULL;
-
-        daemon_start(f);
-        set_ssh(f);
-        start = CTL(f, "-H", "user@lab", "start");
-        assert_ended(&start, 0);
-        assert_session(f, SESSION, "State", "capturing");
-        told = fake_read(&f->machine.tree, "told");
-        assert_contains(told, "lab");
-        assert_contains(told, "user");
-        mark = CTL(f, "--host=lab", "mark", "there");
-        assert_ended(&mark, 0);
-        stop = CTL(f, "--host=lab", "stop", "--wait");
-        assert_ended(&stop, 0);
-        list = CTL(f, "list", "-H", "lab");
-        assert_ended(&list, 0);
-        assert_contains(list.out, "sealed");
-        show = CTL(f, "-H", "lab", "show", "1");
-        assert_ended(&show, 0);
-        assert_contains(show.out, " there\n");
-
-        /* What cannot be done from here is said before anything is asked. */
-        export = CTL(f, "-H", "lab", "export", "1");
-        assert_ended(&export, 2);
-        assert_contains(export.err, "ssh HOST mmiotracectl export");
-        run = CTL(f, "-H", "lab", "run", "true");
-        assert_ended(&run, 2);
-        daemon_stop(f);
-}
-
 /* Where the machine takes its time, nobody has to wait with it. */
 Test(ctl, no_block) {
         Fixture *f = &fixture;
@@ -466,30 +301,5 @@ Test(ctl, many_marks) {
         json = CTL(f, "show", "1", "--json=short");
         assert_contains(json.out, "\"mark_count\":70");
         assert_contains(json.out, "\"mark 0.\"");
-        daemon_stop(f);
-}
-
-/* What says that somebody waits is gone before the answer comes. */
-Test(ctl, status_line_is_erased) {
-        Fixture *f = &fixture;
-        _cleanup_ctl_ Ctl ctl = {};
-        char seen[4096] = "";
-        size_t bytes = 0;
-
-        machine_block(&f->machine, "tracing/available_tracers");
-        daemon_start(f);
-        cr_assert_eq(setenv("NO_COLOR", "1", 1), 0);
-        ctl = CTL_BEGIN_ON_TERMINAL(f, "check", "--all");
-        while (!strstr(seen, "waiting for mmiotraced")) {
-                ssize_t n;
-
-                cr_assert_eq(poll(&(struct pollfd) { .fd = ctl.terminal_fd, .events = POLLIN }, 1, (int) (WAIT_USEC / USEC_PER_MSEC)), 1);
-                n = read(ctl.terminal_fd, seen + bytes, sizeof seen - 1 - bytes);
-                cr_assert_gt(n, 0);
-                bytes += (size_t) n;
-        }
-        machine_release(&f->machine, "tracing/available_tracers", "mmiotrace nop\n");
-        ctl_end(&ctl);
-        assert_contains(ctl.out, "\r\033[KLEVEL");
         daemon_stop(f);
 }

@@ -31,15 +31,6 @@ static char *_printf_(1, 2) print(const char *format, ...) {
         return s;
 }
 
-static void assert_ended(const Ctl *ctl, int status) {
-        cr_assert_eq(ctl->status, status, "%d instead of %d: %s%s", ctl->status, status, strempty(ctl->out),
-                        strempty(ctl->err));
-}
-
-static void assert_contains(const char *text, const char *part) {
-        cr_assert_not_null(strstr(strempty(text), part), "no \"%s\" in: %s", part, strempty(text));
-}
-
 static void assert_no_session(Fixture *f) {
         _cleanup_strv_ char **sessions = list_sessions(f);
 

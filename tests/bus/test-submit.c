@@ -526,10 +526,6 @@ Test(submit, no_unit) {
         daemon_stop(f);
 }
 
-static void assert_contains(const char *text, const char *part) {
-        cr_assert(strstr(text, part), "\"%s\" is not in: %s", part, text);
-}
-
 /* Sends only what somebody has agreed to. */
 Test(submit, ctl_asks_first) {
         Fixture *f = &fixture;
