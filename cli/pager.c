@@ -10,10 +10,15 @@
 /* Quit when all of it fits, colours as they are, no wrapping, no other screen, a verbose prompt, and Ctrl-C ends it. */
 #define LESS_OPTIONS "FRSXMK"
 
-/* The program and its words; NULL: print it as it is. */
+/* As in systemd's programs: where it is root who runs them, a variable can have been set by somebody else, as sudo hands
+ * many of them on. So it can only switch the pager off, unless SYSTEMD_PAGERSECURE says that somebody has thought of this.
+ * What is left then is less, as the others have nothing like LESSSECURE.
+ *
+ * Gives the program and its words; NULL: print it as it is. */
 static int find_pager(char **ret_program, char ***ret_words) {
         const char *wanted = getenv("SYSTEMD_PAGER") ?: getenv("PAGER");
-        const char *const candidates[] = { wanted, "less", "more" };
+        bool trusted = geteuid() != 0 || getenv("SYSTEMD_PAGERSECURE");
+        const char *const candidates[] = { trusted ? wanted : NULL, "less", trusted ? "more" : NULL };
         int r;
 
         if (wanted && (isempty(wanted) || streq(wanted, "cat")))

@@ -8,6 +8,7 @@
 #include "ctl.h"
 
 #define SESSION BUS_PATH_SESSION "/_1"
+#define STRANGER 65534  /* the bus takes only whom the system knows */
 
 static Fixture fixture;
 
@@ -138,6 +139,60 @@ Test(terminal, pager_that_is_left) {
         ctl_end(&ctl);
         assert_ended(&ctl, 0);
         cr_assert_str_eq(ctl.out, "");
+        daemon_stop(f);
+}
+
+/* What a user's environment names is not run as root: "sudo" hands it on, and so do many others. */
+Test(terminal, pager_of_root) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *path = below(f->machine.tree.root, "bin/less"), *folders = NULL, *theirs = NULL;
+        _cleanup_ctl_ Ctl root = {}, off = {}, trusted = {}, user = {}, no_less = {};
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can tell root from others.");
+        fake_file(&f->machine.tree, "bin/less", "#!/bin/sh\necho \"the real one, $LESSSECURE\"\ncat\n");
+        fake_file(&f->machine.tree, "theirs", "#!/bin/sh\necho \"the user's own, $LESSSECURE\"\ncat\n");
+        theirs = below(f->machine.tree.root, "theirs");
+        cr_assert(chmod(path, 0755) == 0 && chmod(theirs, 0755) == 0);
+        cr_assert_gt(asprintf(&folders, "%s/bin:%s", f->machine.tree.root, getenv("PATH")), 0);
+        cr_assert_eq(setenv("PATH", folders, 1), 0);
+        cr_assert_eq(setenv("PAGER", theirs, 1), 0);
+        cr_assert(unsetenv("SYSTEMD_PAGER") == 0 && unsetenv("SYSTEMD_PAGERSECURE") == 0 && unsetenv("LESSSECURE") == 0);
+        daemon_start(f);
+        seal(f);
+
+        root = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&root);
+        assert_contains(root.out, "the real one, 1");
+        assert_contains(root.out, "STARTED");
+        cr_assert_not(strstr(root.out, "the user's own"), "%s", root.out);
+        user = ctl_begin_on_terminal_as(f, STRANGER, (const char *[]) { "list", NULL });
+        ctl_end(&user);
+        assert_contains(user.out, "the user's own, 1");
+        cr_assert_eq(setenv("SYSTEMD_PAGERSECURE", "0", 1), 0);
+        trusted = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&trusted);
+        assert_contains(trusted.out, "the user's own, \r\n");
+        cr_assert_eq(unsetenv("SYSTEMD_PAGERSECURE"), 0);
+        cr_assert_eq(setenv("SYSTEMD_PAGER", "cat", 1), 0);
+        off = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&off);
+        assert_contains(off.out, "STARTED");
+        cr_assert_not(strstr(off.out, "the real one"), "%s", off.out);
+
+        /* Others can do anything that their user asks them for, so that there is none without less. */
+        cr_assert_eq(unsetenv("SYSTEMD_PAGER"), 0);
+        free(folders);
+        fake_file(&f->machine.tree, "only/more", "#!/bin/sh\necho not this one\n");
+        free(path);
+        path = below(f->machine.tree.root, "only/more");
+        cr_assert_eq(chmod(path, 0755), 0);
+        folders = below(f->machine.tree.root, "only");
+        cr_assert_eq(setenv("PATH", folders, 1), 0);
+        no_less = CTL_BEGIN_ON_TERMINAL(f, "list");
+        ctl_end(&no_less);
+        assert_contains(no_less.out, "STARTED");
+        cr_assert_not(strstr(no_less.out, "not this one"), "%s", no_less.out);
         daemon_stop(f);
 }
 
