@@ -13,6 +13,7 @@
 #include "verbs.h"
 
 static int verb_help(Client *c, int argc, char *argv[]) {
+        pager_open(c);
         fputs("mmiotracectl [OPTIONS] [VERB]\n"
               "\n"
               "Captures every access of Linux drivers to the registers of their devices.\n"

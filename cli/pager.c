@@ -7,8 +7,9 @@
 #include "pager.h"
 #include "text.h"
 
-/* Quit when all of it fits, colours as they are, no wrapping, no other screen, a verbose prompt, and Ctrl-C ends it. */
-#define LESS_OPTIONS "FRSXMK"
+/* Quit when all of it fits, colours as they are, no other screen, a verbose prompt, and Ctrl-C ends it. Not S as systemd
+ * has it, which cuts long lines: then it stays for a page that fits, too, if a name in it is longer than a line. */
+#define LESS_OPTIONS "FRXMK"
 
 /* As in systemd's programs: where it is root who runs them, a variable can have been set by somebody else, as sudo hands
  * many of them on. So it can only switch the pager off, unless SYSTEMD_PAGERSECURE says that somebody has thought of this.

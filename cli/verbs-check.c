@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "names.h"
+#include "pager.h"
 #include "text.h"
 #include "verbs.h"
 #include "wait.h"
@@ -185,6 +186,7 @@ int verb_check(Client *c, int argc, char *argv[]) {
         if (r < 0)
                 return client_fail_bus(c, r, &error);
 
+        pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_json(c, &l);
         else {

@@ -57,7 +57,7 @@ static void complete_page(const Client *c, SessionView *v) {
                 (void) device_names("/sys", v->devices, &v->device_names);
 }
 
-static int show_session(const Client *c, const char *id) {
+static int show_session(Client *c, const char *id) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_session_view_ SessionView *v = NULL;
         _cleanup_json_ json_object *o = NULL;
@@ -70,12 +70,14 @@ static int show_session(const Client *c, const char *id) {
         r = session_view_get(c->bus, path, &error, &v);
         if (r < 0)
                 return client_fail_session(c, id, r, &error);
+        if (c->json == JSON_OFF)
+                complete_page(c, v);
+        pager_open(c);
         if (c->json != JSON_OFF) {
                 r = session_view_to_json(v, &o);
                 if (r >= 0)
                         r = client_print_json(c, o);
         } else {
-                complete_page(c, v);
                 r = session_page_print(v, SESSION_PAGE_ALL, stdout, &c->terminal);
         }
         return r < 0 ? client_fail_errno(c, r, "Cannot show the session") : EXIT_SUCCESS;
@@ -198,6 +200,7 @@ int verb_status(Client *c, int argc, char *argv[]) {
                 return client_fail_bus(c, r, &error);
 
         running = v && session_view_is_running(v);
+        pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_status_json(c, &m, v, last.n_views > 0 ? last.views[0] : NULL);
         else if (v) {

@@ -196,7 +196,7 @@ Test(check, terminal) {
         daemon_start(f);
         fake_file(&f->machine.tree, "tracing/current_tracer", "function\n");
         fake_file(&f->machine.tree, "tracing/events/enable", "X\n");
-        ctl = CTL_BEGIN_ON_TERMINAL(f, "check", "--all");
+        ctl = CTL_BEGIN_ON_TERMINAL(f, "check", "--all", "--no-pager");
         ctl_end(&ctl);
         cr_assert_eq(ctl.status, 6, "%s", ctl.out);
         for (char *line = strtok_r(ctl.out, "\r\n", &state); line; line = strtok_r(NULL, "\r\n", &state)) {
