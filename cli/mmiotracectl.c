@@ -233,6 +233,9 @@ static int run(Client *c, int argc, char *argv[]) {
                 return client_fail_usage(c, NULL,
                                 "--load is for a driver that is not loaded, --rebind for one that is: "
                                 "give one of them.");
+        if ((c->load || c->rebind) && !c->driver)
+                return client_fail_usage(c, NULL, "To %s a driver, name it: --driver NAME --%s.", c->load ? "load" : "rebind",
+                                c->load ? "load" : "rebind");
         if (c->wait && c->no_block)
                 return client_fail_usage(c, NULL, "--wait and --no-block do not go together: give one of them.");
         if (c->at_next_boot && c->no_block)

@@ -103,7 +103,7 @@ static int say_started(const Client *c, const SessionView *v) {
 
         if (c->quiet)
                 return 0;
-        client_say(c, "Session %" PRIu32 " is %s.", v->id, v->state);
+        client_say(c, "Session %" PRIu32 " is %s; this machine runs on one CPU until it is stopped.", v->id, v->state);
         puts("");
         if (isempty(v->cpus_offline))
                 page_add(&page, "CPUs", STYLE_NONE, "CPU %" PRIu32 " records; none was taken offline",
@@ -172,8 +172,6 @@ int verb_start(Client *c, int argc, char *argv[]) {
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot prepare the call");
 
-        client_say(c, "Starting a session: until it is stopped, this machine will run on one CPU.");
-        fflush(stdout);
         if (c->no_block)
                 r = wait_call_begun(w, m, NULL, c->host ? UID_INVALID : getuid(), &error, &v);
         else

@@ -120,6 +120,10 @@ Test(ctl, typing_errors) {
                 { { "start", "--driver" }, "The option --driver takes a value." },
                 { { "list", "-x" }, "Unknown option -x." },
                 { { "list", "-qx" }, "Unknown option -x." },
+                { { "start", "--load" }, "To load a driver, name it: --driver NAME --load." },
+                { { "start", "--rebind" }, "To rebind a driver, name it: --driver NAME --rebind." },
+                { { "run", "--load", "true" }, "To load a driver, name it: --driver NAME --load." },
+                { { "check", "--load" }, "To load a driver, name it: --driver NAME --load." },
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++) {
@@ -130,6 +134,25 @@ Test(ctl, typing_errors) {
                 cr_assert_str_eq(ctl.out, "");
                 assert_contains(ctl.err, table[i].said);
         }
+}
+
+/* What happens to the machine is said once it has happened. */
+Test(ctl, start) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl refused = {}, started = {}, running = {};
+
+        daemon_start(f);
+        refused = CTL(f, "start", "--driver", "nosuchdriver");
+        assert_ended(&refused, 1);
+        cr_assert_str_eq(refused.out, "");
+        started = CTL(f, "start");
+        assert_ended(&started, 0);
+        cr_assert(startswith(started.out, "Session 1 is capturing; this machine runs on one CPU until it is stopped.\n\n"), "%s",
+                        started.out);
+        running = CTL(f, "start");
+        assert_ended(&running, 1);
+        cr_assert_str_eq(running.out, "");
+        daemon_stop(f);
 }
 
 Test(ctl, show) {

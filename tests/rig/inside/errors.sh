@@ -114,10 +114,11 @@ refused impossible-driver InvalidArgs 'not the name of a driver' 1 start --drive
 refused not-bound DriverNotBound 'No PCI device is bound to e1000e.*--load' 1 start --driver e1000e --rebind
 refused load-built-in LoadFailed 'built into this kernel' 1 start --driver pcieport --load
 refused load-and-rebind InvalidArgs 'give one of them' 2 start --driver e1000e --load --rebind
-refused load-nothing InvalidArgs 'name it' 1 start --load
+refused load-nothing InvalidArgs 'name it: --driver' 2 start --load
 refused no-session NoSuchSession 'no session 7' 4 status 7
 refused_call unknown-option InvalidArgs 'no option "colour"; it has' Start 'a{sv}' 1 colour s red
 refused_call option-type InvalidArgs '"load" takes a boolean' Start 'a{sv}' 2 driver s e1000e load s yes
+refused_call load-what InvalidArgs 'name it' Start 'a{sv}' 1 load b true
 refused_call both InvalidArgs 'either loaded or rebound' Start 'a{sv}' 3 driver s e1000e load b true rebind b true
 refused_call description-control InvalidArgs 'without control characters' Start 'a{sv}' 1 description s $'a\033[31m'
 as=(runuser -u nobody --)
