@@ -59,6 +59,14 @@ void client_say(const Client *c, const char *format, ...) {
         va_end(ap);
 }
 
+int client_print_table(const Client *c, const Table *t) {
+        Terminal terminal = c->terminal;
+
+        if (c->full)
+                terminal.columns = 0;
+        return table_print(t, stdout, &terminal, c->legend);
+}
+
 /* json-c leaves DEL and the C1 control characters as they are, and some terminals obey those. They can
  * stand in strings only, where a \u escape says the same. */
 static void print_json_text(FILE *f, const char *s) {

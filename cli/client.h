@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 
 #include "stop-after.h"
+#include "table.h"
 #include "terminal.h"
 
 /* mmiotracectl's exit status, as --help promises it; 0 and 1 are EXIT_SUCCESS and EXIT_FAILURE. */
@@ -38,6 +39,7 @@ typedef struct Client {
         bool help, version;
         bool quiet;
         bool legend;
+        bool full;                      /* tables as wide as they are */
         bool pager;                     /* where there is a use for one */
         pid_t pager_pid;                /* while it runs, else 0 */
         bool ask_password;
@@ -66,6 +68,9 @@ void client_done(Client *c);
 
 /* A line of talk for people, escaped: not said with --quiet or --json. */
 void client_say(const Client *c, const char *format, ...) _printf_(2, 3);
+
+/* Prints a table on standard output, with the options for that. */
+int client_print_table(const Client *c, const Table *t);
 
 /* Prints the one JSON document of a verb. */
 int client_print_json(const Client *c, json_object *o);

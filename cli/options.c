@@ -74,6 +74,7 @@ static const struct {
         { "json", 0, NULL, OPTION_PARSED, .parse = parse_json },
         { NULL, 'j', NULL, OPTION_FUNCTION, .parse = parse_json_automatic },
         { "no-pager", 0, NULL, OPTION_FALSE, offsetof(Client, pager) },
+        { "full", 'l', " list config ", OPTION_TRUE, offsetof(Client, full) },
         { "no-legend", 0, NULL, OPTION_FALSE, offsetof(Client, legend) },
         { "no-ask-password", 0, NULL, OPTION_FALSE, offsetof(Client, ask_password) },
         { "driver", 0, " start run check ", OPTION_STRING, offsetof(Client, driver) },

@@ -60,17 +60,17 @@ void table_fit(unsigned *widths, const unsigned *least, size_t n, unsigned colum
         }
 }
 
-static int print_cell(FILE *f, const Terminal *terminal, const char *text, Style style, unsigned width,
-                bool right, bool last) {
+static int print_cell(FILE *f, const Terminal *terminal, const TableColumn *column, const char *text, Style style,
+                unsigned width, bool last) {
         _cleanup_free_ char *cut = NULL;
         int padding, r;
 
-        r = text_cut(text, width, terminal_ellipsis(terminal), &cut);
+        r = (column->path ? text_cut_front : text_cut)(text, width, terminal_ellipsis(terminal), &cut);
         if (r < 0)
                 return r;
         padding = (int) (width - text_columns(cut));
-        fprintf(f, "%*s%s%s%s%*s", right ? padding : 0, "", terminal_style(terminal, style), cut,
-                        terminal_style_end(terminal, style), right || last ? 0 : padding, "");
+        fprintf(f, "%*s%s%s%s%*s", column->right ? padding : 0, "", terminal_style(terminal, style), cut,
+                        terminal_style_end(terminal, style), column->right || last ? 0 : padding, "");
         fputc(last ? '\n' : ' ', f);
         return 0;
 }
@@ -98,16 +98,15 @@ int table_print(const Table *t, FILE *f, const Terminal *terminal, bool legend) 
                 table_fit(widths, least, t->n_columns, terminal->columns);
 
         for (size_t i = 0; legend && i < t->n_columns; i++) {
-                r = print_cell(f, terminal, t->columns[i].title, STYLE_TITLE, widths[i], t->columns[i].right,
-                                i + 1 == t->n_columns);
+                r = print_cell(f, terminal, t->columns + i, t->columns[i].title, STYLE_TITLE, widths[i], i + 1 == t->n_columns);
                 if (r < 0)
                         return r;
         }
         for (size_t i = 0; i < t->n_cells; i++) {
                 size_t column = i % t->n_columns;
 
-                r = print_cell(f, terminal, t->cells[i].text, t->cells[i].style, widths[column],
-                                t->columns[column].right, column + 1 == t->n_columns);
+                r = print_cell(f, terminal, t->columns + column, t->cells[i].text, t->cells[i].style, widths[column],
+                                column + 1 == t->n_columns);
                 if (r < 0)
                         return r;
         }

@@ -9,6 +9,7 @@
 typedef struct TableColumn {
         const char *title;
         bool right;             /* a number: right-aligned, and never cut */
+        bool path;              /* where it is cut, its end stays */
 } TableColumn;
 
 typedef struct TableCell {

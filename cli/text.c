@@ -103,6 +103,23 @@ int text_cut(const char *s, unsigned columns, const char *ellipsis, char **ret) 
         return 0;
 }
 
+int text_cut_front(const char *s, unsigned columns, const char *ellipsis, char **ret) {
+        unsigned rest = text_columns(ellipsis);
+        char *cut;
+
+        /* Nothing of it would be left. */
+        if (text_columns(s) <= columns || rest >= columns)
+                return text_cut(s, columns, ellipsis, ret);
+        while (text_columns(s) > columns - rest)
+                do
+                        s++;
+                while (((unsigned char) *s & 0xc0) == 0x80);
+        if (asprintf(&cut, "%s%s", ellipsis, s) < 0)
+                return -ENOMEM;
+        *ret = cut;
+        return 0;
+}
+
 size_t text_wrap(const char *s, unsigned columns) {
         size_t l = bytes_within(s, columns);
         size_t end = l;

@@ -18,6 +18,9 @@ unsigned text_columns(const char *s);
  * the end (if there is no room for more, only a part of the ellipsis is left). The caller frees. -ENOMEM. */
 int text_cut(const char *s, unsigned columns, const char *ellipsis, char **ret);
 
+/* The same of which the end is kept: of a path that says the most. */
+int text_cut_front(const char *s, unsigned columns, const char *ellipsis, char **ret);
+
 /* The number of bytes of an escaped text that go on one line of that width. Breaks at spaces only: a
  * longer word stays whole, so that a path or a command can be copied. 0 only for the empty text. */
 size_t text_wrap(const char *s, unsigned columns);

@@ -31,19 +31,26 @@ static int append_json(json_object *array, const SettingView *v) {
         return r < 0 ? r : json_append(array, TAKE_PTR(o));
 }
 
-/* The value comes last: that is what gives way on a narrow terminal, as the address of a target can be long. */
+/* What nothing means where it is the default. */
+static const char *meaning_of_nothing(const SettingView *v) {
+        if (streq(v->key, "MaxUse") || streq(v->key, "KeepFree"))
+                return "by size of disk";
+        return streq(v->key, "MaxSessionSize") ? "no limit" : "-";
+}
+
+/* The file comes last: that is what gives way on a narrow terminal, before the value does. */
 static void add_row(Table *t, const SettingView *v) {
         table_add(t, STYLE_NONE, "%s", v->section);
         table_add(t, STYLE_NONE, "%s", v->key);
+        table_add(t, STYLE_NONE, "%s", isempty(v->value) ? meaning_of_nothing(v) : v->value);
         if (isempty(v->file))
                 table_add(t, STYLE_NONE, "default");
         else
                 table_add(t, STYLE_NONE, "%s:%" PRIu32, v->file, v->line);
-        table_add(t, STYLE_NONE, "%s", isempty(v->value) ? "-" : v->value);
 }
 
 int verb_config(Client *c, int argc, char *argv[]) {
-        static const TableColumn columns[] = { { "SECTION" }, { "KEY" }, { "FROM" }, { "VALUE" } };
+        static const TableColumn columns[] = { { "SECTION" }, { "KEY" }, { "VALUE" }, { "FROM", .path = true } };
         _cleanup_table_ Table t = { .columns = columns, .n_columns = ELEMENTS(columns) };
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_json_ json_object *array = json_object_new_array();
@@ -67,6 +74,6 @@ int verb_config(Client *c, int argc, char *argv[]) {
         if (r < 0)
                 return client_fail_errno(c, r, "Cannot read the settings");
         pager_open(c);
-        r = c->json != JSON_OFF ? client_print_json(c, array) : table_print(&t, stdout, &c->terminal, c->legend);
+        r = c->json != JSON_OFF ? client_print_json(c, array) : client_print_table(c, &t);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the settings") : EXIT_SUCCESS;
 }

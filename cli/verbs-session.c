@@ -268,7 +268,7 @@ static int print_list(const Client *c, const SessionList *l) {
                 table_add(&t, isempty(v->submit_error) ? STYLE_NONE : STYLE_BAD, "%s", sent_to(v));
                 table_add(&t, STYLE_NONE, "%s", isempty(v->archive) ? "-" : v->archive);
         }
-        return table_print(&t, stdout, &c->terminal, c->legend);
+        return client_print_table(c, &t);
 }
 
 int verb_list(Client *c, int argc, char *argv[]) {

@@ -76,6 +76,18 @@ Test(text, columns_and_cut) {
         assert_cut("大大大", 4, "大…");
 }
 
+Test(text, cut_front) {
+        _cleanup_free_ char *whole = NULL, *end = NULL, *wide = NULL, *nothing = NULL;
+
+        cr_assert_not_null(setlocale(LC_CTYPE, "C.UTF-8"));
+        cr_assert(text_cut_front("/etc/a.conf:2", 13, "…", &whole) == 0 && text_cut_front("/etc/größe.conf:2", 9, "…", &end) == 0);
+        cr_assert(text_cut_front("大大大a", 4, "…", &wide) == 0 && text_cut_front("abc", 1, "…", &nothing) == 0);
+        cr_assert_str_eq(whole, "/etc/a.conf:2");
+        cr_assert_str_eq(end, "…e.conf:2");
+        cr_assert_str_eq(wide, "…大a");
+        cr_assert_str_eq(nothing, "…");
+}
+
 Test(text, wrap) {
         cr_assert_eq(text_wrap("", 10), 0);
         cr_assert_eq(text_wrap("one two", 10), 7);

@@ -58,14 +58,39 @@ Test(config, where_settings_are_from) {
         assert_setting(f, "Target lab", "URL", "https://a.example/?… /mmiotraced.conf:5");
         table = CTL(f, "config");
         cr_assert_eq(table.status, 0, "%s", table.err);
-        cr_assert(startswith(table.out, "SECTION    KEY             FROM "), "%s", table.out);
-        cr_assert(strstr(table.out, "\nSeal       FastLevel       default "), "%s", table.out);
-        cr_assert(strstr(table.out, "/mmiotraced.conf:2          3\n"), "%s", table.out);
+        cr_assert(startswith(table.out, "SECTION    KEY             VALUE "), "%s", table.out);
+        cr_assert(strstr(table.out, "\nSeal       FastLevel       0 "), "%s", table.out);
+        cr_assert(strstr(table.out, "/mmiotraced.conf:2\n"), "%s", table.out);
         cr_assert_not(strstr(table.out, "token"), "%s", table.out);
         json = CTL(f, "config", "--json=short");
         cr_assert(startswith(json.out, "[{\"section\":\"Capture\",\"key\":\"BufferSize\",\"value\":\"auto\",\"file\":\"\",\"line\":0},"),
                         "%s", json.out);
         cr_assert(strstr(json.out, "/mmiotraced.conf.d/a.conf\",\"line\":2}"), "%s", json.out);
+        daemon_stop(f);
+}
+
+/* Nothing is cut that says something, as long as there is room for it. */
+Test(config, on_a_narrow_terminal) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl table = {}, full = {};
+
+        configure(f, "");
+        fake_file(&f->machine.tree, "mmiotraced.conf.d/50-the-laboratory-of-the-university.conf",
+                        "[Storage]\nMaxSessionSize=2G\n[Target lab]\nURL=https://traces.example.com/{archive}\n");
+        daemon_start(f);
+        cr_assert_eq(setenv("LC_ALL", "C.UTF-8", 1), 0);
+        table = CTL_BEGIN_ON_TERMINAL(f, "config", "--no-pager");
+        ctl_end(&table);
+        assert_ended(&table, 0);
+        assert_contains(table.out, "Target lab URL             https://traces.example.com/{archive} …iversity.conf:4\r\n");
+        assert_contains(table.out, "Storage    MaxUse          by size of disk ");
+        assert_contains(table.out, "Storage    KeepFree        by size of disk ");
+        assert_contains(table.out, "Storage    MaxSessionSize  2G ");
+        full = CTL_BEGIN_ON_TERMINAL(f, "config", "--no-pager", "-l");
+        ctl_end(&full);
+        assert_ended(&full, 0);
+        assert_contains(full.out, "/mmiotraced.conf.d/50-the-laboratory-of-the-university.conf:4\r\n");
+        cr_assert_not(strstr(full.out, "…"), "%s", full.out);
         daemon_stop(f);
 }
 
