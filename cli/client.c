@@ -183,6 +183,10 @@ static const struct {
                         "systemctl status mmiotraced" },
 };
 
+const char *client_error_name(const sd_bus_error *error) {
+        return startswith(error->name, BUS_ERROR_PREFIX) ?: startswith(error->name, BUS_ERROR_GENERIC) ?: error->name;
+}
+
 bool client_error_is_no_object(const sd_bus_error *error) {
         return sd_bus_error_has_name(error, BUS_ERROR_GENERIC "UnknownObject") ||
                         sd_bus_error_has_name(error, BUS_ERROR_GENERIC "UnknownInterface") ||
@@ -190,15 +194,14 @@ bool client_error_is_no_object(const sd_bus_error *error) {
 }
 
 int client_fail_bus(const Client *c, int r, const sd_bus_error *error) {
-        const char *name, *generic, *own;
+        const char *name, *own;
         int status = EXIT_FAILURE;
 
         if (!sd_bus_error_is_set(error))
                 return client_fail_errno(c, r, "The call to the capture daemon failed");
 
         own = startswith(error->name, BUS_ERROR_PREFIX);
-        generic = startswith(error->name, BUS_ERROR_GENERIC);
-        name = own ?: generic ?: error->name;
+        name = client_error_name(error);
 
         if (streq(name, "AccessDenied")) {
                 /* This is the bus itself, whose policy ends at the door; its text lists the message's

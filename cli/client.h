@@ -93,6 +93,9 @@ void client_complain(const char *hint, const char *format, ...) _printf_(2, 3);
  * there, because the bus closes the connection over it. Returns EXIT_SUCCESS or the exit status. */
 int client_check_text(const Client *c, const char *what, const char *s);
 
+/* The short name of an error from the bus, as it is in JSON. */
+const char *client_error_name(const sd_bus_error *error);
+
 /* The error says that there is no object there. */
 bool client_error_is_no_object(const sd_bus_error *error);
 

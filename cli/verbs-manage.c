@@ -42,7 +42,8 @@ static int remove_session(const Client *c, const char *path, sd_bus_error *error
         return r < 0 ? r : sd_bus_call(c->bus, m, UINT64_MAX, error, &reply);
 }
 
-static int add_session(json_object *array, const char *path) {
+/* One that stays has the reason. */
+static int add_session(json_object *array, const char *path, int result, const sd_bus_error *error) {
         _cleanup_json_ json_object *o = json_object_new_object();
         uint32_t id = 0;
         int r;
@@ -51,30 +52,42 @@ static int add_session(json_object *array, const char *path) {
                 return -ENOMEM;
         (void) session_path_to_id(path, &id);
         r = json_add(o, "session", json_object_new_uint64(id));
+        if (r >= 0)
+                r = json_add(o, "removed", json_object_new_boolean(result >= 0));
+        if (r >= 0 && result < 0)
+                r = json_add(o, "error",
+                                json_object_new_string(sd_bus_error_is_set(error) ? client_error_name(error) : "Failed"));
+        if (r >= 0 && result < 0)
+                r = json_add(o, "message", json_object_new_string(error->message ?: strerrordesc_np(-result) ?: "unknown error"));
         return r < 0 ? r : json_append(array, TAKE_PTR(o));
 }
 
 int verb_remove(Client *c, int argc, char *argv[]) {
         _cleanup_json_ json_object *array = json_object_new_array();
         _cleanup_strv_ char **paths = NULL;
-        int r;
+        int status = EXIT_SUCCESS, r;
+        Client talk = *c;
 
         r = find_sessions(c, argv + 1, &paths);
         if (r != EXIT_SUCCESS)
                 return r;
+        /* The document is about all of them. */
+        talk.json = JSON_OFF;
         for (size_t i = 0; paths[i]; i++) {
                 _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
                 r = remove_session(c, paths[i], &error);
-                if (r < 0)
-                        return client_fail_session(c, argv[i + 1], r, &error);
-                client_say(c, "Session %s is removed.", argv[i + 1]);
-                r = array ? add_session(array, paths[i]) : -ENOMEM;
+                if (r < 0) {
+                        (void) client_fail_session(&talk, argv[i + 1], r, &error);
+                        status = EXIT_FAILURE;
+                } else
+                        client_say(c, "Session %s is removed.", argv[i + 1]);
+                r = array ? add_session(array, paths[i], r, &error) : -ENOMEM;
                 if (r < 0)
                         return client_fail_errno(c, r, "Cannot show the result");
         }
         r = c->json != JSON_OFF ? client_print_json(c, array) : 0;
-        return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
+        return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : status;
 }
 
 int verb_protect(Client *c, int argc, char *argv[]) {

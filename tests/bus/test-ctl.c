@@ -136,6 +136,33 @@ Test(ctl, typing_errors) {
         }
 }
 
+/* One that stays keeps none of the others. */
+Test(ctl, remove) {
+        Fixture *f = &fixture;
+        _cleanup_ctl_ Ctl unknown = {}, text = {}, json = {};
+
+        daemon_start(f);
+        for (unsigned i = 0; i < 4; i++) {
+                machine_list_clocks(&f->machine);
+                seal(f);
+                wait_until_idle(f);
+        }
+        expect_ok(session_call(f, BUS_PATH_SESSION "/_2", "SetProtected", "ba{sv}", true, 0));
+        unknown = CTL(f, "remove", "1", "9");
+        assert_ended(&unknown, 4);
+        text = CTL(f, "remove", "1", "2", "3");
+        assert_ended(&text, 1);
+        cr_assert_str_eq(text.out, "Session 1 is removed.\nSession 3 is removed.\n");
+        assert_contains(text.err, "mmiotracectl: Session 2 is protected");
+        json = CTL(f, "remove", "2", "4", "--json=short");
+        assert_ended(&json, 1);
+        cr_assert(startswith(json.out, "[{\"session\":2,\"removed\":false,\"error\":\"Protected\",\"message\":\"Session 2 is protected"),
+                        "%s", json.out);
+        assert_contains(json.out, "},{\"session\":4,\"removed\":true}]\n");
+        assert_contains(json.err, "Session 2 is protected");
+        daemon_stop(f);
+}
+
 /* What happens to the machine is said once it has happened. */
 Test(ctl, start) {
         Fixture *f = &fixture;
