@@ -345,14 +345,24 @@ int client_fail_session(const Client *c, const char *id, int r, const sd_bus_err
         return client_fail_bus(c, r, error);
 }
 
-int client_open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name, int *ret_fd) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
+bool client_error_is_refusal(const sd_bus_error *error) {
+        return sd_bus_error_has_name(error, BUS_ERROR_GENERIC "AccessDenied") ||
+                        sd_bus_error_has_name(error, BUS_ERROR_GENERIC "InteractiveAuthorizationRequired");
+}
+
+int client_open_archive(const Client *c, const char *path, bool ask, sd_bus_error *error, char **ret_name, int *ret_fd) {
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_free_ char *copy = NULL;
         const char *name;
         int fd, r;
 
-        r = sd_bus_call_method(c->bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "OpenArchive", error, &reply,
-                        "a{sv}", 0);
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, path, BUS_INTERFACE_SESSION, "OpenArchive");
+        if (r >= 0)
+                r = sd_bus_message_set_allow_interactive_authorization(m, ask && c->ask_password);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a{sv}", 0);
+        if (r >= 0)
+                r = sd_bus_call(c->bus, m, 0, error, &reply);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(reply, "sh", &name, &fd);

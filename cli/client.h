@@ -113,8 +113,12 @@ int client_session_path(const Client *c, const char *id, char **ret_path);
  * Returns EXIT_SUCCESS or the exit status. */
 int client_find_session(const Client *c, const char *id, char **ret_path);
 
-/* The archive of the session at that path: what it is called, and a descriptor of our own. */
-int client_open_archive(const Client *c, const char *path, sd_bus_error *error, char **ret_name, int *ret_fd);
+/* The error says that somebody is not permitted to do that, or was not asked for a password. */
+bool client_error_is_refusal(const sd_bus_error *error);
+
+/* The archive of the session at that path: what it is called, and a descriptor of our own. Without "ask" nobody is asked for
+ * a password. */
+int client_open_archive(const Client *c, const char *path, bool ask, sd_bus_error *error, char **ret_name, int *ret_fd);
 
 /* client_fail_bus() for a call to that session. */
 int client_fail_session(const Client *c, const char *id, int r, const sd_bus_error *error);

@@ -156,7 +156,7 @@ static const Verb verbs[] = {
         { "recover", 0, 0, NULL, .asks = true, .run = verb_recover },
         { "disarm", 0, 0, NULL, .asks = true, .run = verb_disarm },
         { "list", 0, 0, NULL, .run = verb_list },
-        { "show", 1, 1, "an ID", .asks = true, .run = verb_show },
+        { "show", 1, 1, "an ID", .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },
         { "log", 0, 1, NULL, .run = verb_log,
           .local = "the journal is read from its files. Read it there: ssh HOST mmiotracectl log ID" },

@@ -255,10 +255,17 @@ int session_view_get(sd_bus *bus, const char *path, sd_bus_error *error, Session
 }
 
 int session_view_get_marks(sd_bus *bus, const char *path, sd_bus_error *error, SessionView *v) {
-        sd_bus_message *reply = NULL;
+        sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
-        r = sd_bus_call_method(bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "ListMarks", error, &reply, "a{sv}", 0);
+        r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, path, BUS_INTERFACE_SESSION, "ListMarks");
+        if (r >= 0)
+                r = sd_bus_message_set_allow_interactive_authorization(m, false);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a{sv}", 0);
+        if (r >= 0)
+                r = sd_bus_call(bus, m, 0, error, &reply);
+        sd_bus_message_unref(m);
         if (r < 0)
                 return r;
         forget_marks(v);

@@ -78,7 +78,7 @@ int export_archive(const Client *c, const char *id, const char *path, const char
         _cleanup_free_ char *archive_name = NULL, *name = NULL, *shown = NULL;
         int r;
 
-        r = client_open_archive(c, path, &error, &archive_name, &fd);
+        r = client_open_archive(c, path, true, &error, &archive_name, &fd);
         if (r < 0)
                 return client_fail_session(c, id, r, &error);
         if (!archive_name_is_valid(archive_name))
@@ -106,7 +106,7 @@ static int export_to_stdout(const Client *c, const char *id, const char *path) {
         uint64_t bytes;
         int r;
 
-        r = client_open_archive(c, path, &error, &archive_name, &fd);
+        r = client_open_archive(c, path, true, &error, &archive_name, &fd);
         if (r < 0)
                 return client_fail_session(c, id, r, &error);
         r = export_to_fd(fd, STDOUT_FILENO, &bytes);

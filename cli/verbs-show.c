@@ -8,7 +8,7 @@
 #include "session-page.h"
 #include "verbs.h"
 
-/* That the archive cannot be read takes nothing away from the rest. */
+/* That the archive cannot be read takes nothing away from the rest; so nobody is asked for a password for it. */
 static int get_archive(const Client *c, const char *path, const SessionView *v, ArchiveView *ret) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_close_ int fd = -EBADF;
@@ -21,10 +21,12 @@ static int get_archive(const Client *c, const char *path, const SessionView *v, 
                 client_say(c, "What the archive tells is shown on %s only.", c->host);
                 return 0;
         }
-        r = client_open_archive(c, path, &error, &name, &fd);
+        r = client_open_archive(c, path, false, &error, &name, &fd);
         if (r >= 0)
                 r = archive_view_read(fd, ret);
-        if (r < 0)
+        if (r < 0 && client_error_is_refusal(&error))
+                client_say(c, "What the archive tells is shown to root only, and to whom polkit lets read it.");
+        else if (r < 0)
                 client_complain(NULL, "What the archive tells is left out: %s",
                                 error.message ?: strerrordesc_np(-r) ?: "unknown error");
         return r < 0 ? 0 : 1;
@@ -68,7 +70,8 @@ int verb_show(Client *c, int argc, char *argv[]) {
                 return client_fail_session(c, argv[1], r, &error);
         if (v->mark_count > v->n_marks) {
                 r = session_view_get_marks(c->bus, path, &error, v);
-                if (r < 0)
+                /* The page says that they are not for everybody. */
+                if (r < 0 && !client_error_is_refusal(&error))
                         client_complain(NULL, "Not all marks are shown: %s", error.message ?: strerrordesc_np(-r) ?: "unknown error");
         }
         has_archive = get_archive(c, path, v, &archive) > 0;

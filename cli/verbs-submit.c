@@ -156,7 +156,7 @@ static bool read_archive(const Client *c, const char *path, ArchiveView *ret) {
                                 c->host, strrchr(path, '_') + 1);
                 return false;
         }
-        r = client_open_archive(c, path, &error, &name, &fd);
+        r = client_open_archive(c, path, true, &error, &name, &fd);
         if (r >= 0)
                 r = archive_view_read(fd, ret);
         if (r < 0)

@@ -54,3 +54,33 @@ Test(stranger, submit) {
         cr_assert_not(strv_contains(f->polkit_calls, ACTION "read"));
         daemon_stop(f);
 }
+
+/* What is not for everybody is left out, and that is said: nobody needs a password to look. */
+Test(stranger, show) {
+        static const PolkitAnswer answers[] = { POLKIT_PASSWORD, POLKIT_NO };
+        Fixture *f = &fixture;
+
+        seal(f);
+        for (size_t i = 0; i < ELEMENTS(answers); i++) {
+                _cleanup_ctl_ Ctl page = CTL_BEGIN_AS(f, STRANGER, "show", "1"), json = {};
+
+                f->polkit_answer = answers[i];
+                ctl_end_served(f, &page);
+                assert_ended(&page, 0);
+                assert_contains(page.out, "What the archive tells is shown to root only, and to whom polkit lets read it.\n");
+                assert_contains(page.out, "Marks: 1, which only the owner and root see here\n");
+                cr_assert_not(strstr(page.out, "hidden") || strstr(page.out, "secret") || strstr(page.out, "Files:"), "%s", page.out);
+                cr_assert_str_eq(page.err, "");
+                json = CTL_BEGIN_AS(f, STRANGER, "show", "1", "--json=short");
+                ctl_end_served(f, &json);
+                assert_ended(&json, 0);
+                assert_contains(json.out, "\"mark_count\":1");
+                cr_assert_str_eq(json.err, "");
+        }
+        f->polkit_answer = POLKIT_YES;
+        _cleanup_ctl_ Ctl permitted = CTL_BEGIN_AS(f, STRANGER, "show", "1");
+        ctl_end_served(f, &permitted);
+        assert_contains(permitted.out, " hidden\n");
+        assert_contains(permitted.out, "Files: description.txt (");
+        daemon_stop(f);
+}
