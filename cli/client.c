@@ -113,12 +113,17 @@ static int print_json_error(const Client *c, const char *name, const char *messa
 }
 
 void client_complain(const char *hint, const char *format, ...) {
+        Terminal terminal;
+        char prefix[64];
         va_list ap;
 
         /* What was said before comes out before, also when both go into the same file. */
         fflush(stdout);
+        terminal = terminal_detect(STDERR_FILENO);
+        (void) snprintf(prefix, sizeof prefix, "%smmiotracectl:%s ", terminal_style(&terminal, STYLE_BAD),
+                        terminal_style_end(&terminal, STYLE_BAD));
         va_start(ap, format);
-        print_line(stderr, "mmiotracectl: ", format, ap);
+        print_line(stderr, prefix, format, ap);
         va_end(ap);
         if (hint)
                 fprintf(stderr, "%s\n", hint);
@@ -152,7 +157,30 @@ int client_fail_usage(const Client *c, const char *hint, const char *format, ...
         return EXIT_USAGE;
 }
 
+/* What is heard of an ssh that has failed: what it said itself stands above. */
+static int fail_host(const Client *c) {
+        _cleanup_free_ char *hint = NULL;
+
+        if (asprintf(&hint, "See whether this works: ssh %s mmiotracectl status; it takes systemd-stdio-bridge there as well.",
+                            c->host) < 0)
+                hint = NULL;
+        return client_fail(c, EXIT_FAILURE, "Disconnected", hint, "There is no connection to the daemon of %s.", c->host);
+}
+
+static bool is_no_connection(int r) {
+        return r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE;
+}
+
+int client_fail_connect(const Client *c, int r) {
+        if (c->host && is_no_connection(r))
+                return fail_host(c);
+        return client_fail_errno(c, r, "Cannot connect to the system bus");
+}
+
 int client_fail_errno(const Client *c, int r, const char *what) {
+        /* A pipe can be another one. */
+        if (c->host && is_no_connection(r) && r != -EPIPE)
+                return fail_host(c);
         return client_fail(c, EXIT_FAILURE, "Failed", NULL, "%s: %s.", what,
                         strerrordesc_np(-r) ?: "unknown error");
 }
@@ -197,6 +225,8 @@ int client_fail_bus(const Client *c, int r, const sd_bus_error *error) {
         const char *name, *own;
         int status = EXIT_FAILURE;
 
+        if (c->host && is_no_connection(sd_bus_error_is_set(error) ? -sd_bus_error_get_errno(error) : r))
+                return fail_host(c);
         if (!sd_bus_error_is_set(error))
                 return client_fail_errno(c, r, "The call to the capture daemon failed");
 

@@ -84,6 +84,8 @@ int client_fail(const Client *c, int status, const char *name, const char *hint,
 int client_fail_usage(const Client *c, const char *hint, const char *format, ...) _printf_(3, 4);
 /* An error of this program or of its libraries; r is a negative errno. */
 int client_fail_errno(const Client *c, int r, const char *what);
+/* client_connect() that failed. */
+int client_fail_connect(const Client *c, int r);
 /* A call that failed; r is what sd-bus returned. */
 int client_fail_bus(const Client *c, int r, const sd_bus_error *error);
 /* Only the lines on standard error, when the JSON document has been something else already. */

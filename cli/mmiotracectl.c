@@ -251,7 +251,7 @@ static int run(Client *c, int argc, char *argv[]) {
         if (!verb->without_bus) {
                 r = client_connect(c);
                 if (r < 0)
-                        return client_fail_errno(c, r, "Cannot connect to the system bus");
+                        return client_fail_connect(c, r);
         }
         /* The password is asked for where the daemon is. */
         if (verb->asks && c->ask_password && !c->host)

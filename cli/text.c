@@ -266,8 +266,15 @@ static size_t edit_distance(const char *a, const char *b) {
 
 const char *text_nearest(const char *word, const char *const *words) {
         const char *nearest = NULL;
-        size_t least = SIZE_MAX;
+        size_t least = SIZE_MAX, n_longer = 0;
 
+        for (const char *const *w = words; *w; w++)
+                if (startswith(*w, word)) {
+                        nearest = *w;
+                        n_longer++;
+                }
+        if (n_longer > 0)
+                return n_longer == 1 ? nearest : NULL;
         for (; *words; words++) {
                 size_t distance = edit_distance(word, *words);
 

@@ -54,7 +54,8 @@ char *format_log_time(uint64_t monotonic_usec, char *buf, size_t size);
  * -ERANGE. */
 int parse_count(const char *s, uint64_t *ret);
 
-/* The one of the NULL-terminated words that was probably meant, or NULL if none is near. */
+/* The one of the NULL-terminated words that was probably meant: that begins with it, or is near. NULL if there is none, or
+ * if several begin so. */
 const char *text_nearest(const char *word, const char *const *words);
 
 /* The words of a variable like EDITOR or PAGER: "code --wait" is a program with an option. No shell: what else stands in

@@ -181,6 +181,11 @@ Test(text, nearest) {
         cr_assert_str_eq(text_nearest("statsu", words), "status");
         cr_assert_str_eq(text_nearest("exprot", words), "export");
         cr_assert_str_eq(text_nearest("lst", words), "list");
+        /* What is no mistake but not all of it; of several it can be each. */
+        cr_assert_str_eq(text_nearest("stat", words), "status");
+        cr_assert_str_eq(text_nearest("star", words), "start");
+        cr_assert_str_eq(text_nearest("e", words), "export");
+        cr_assert_null(text_nearest("st", words));
         cr_assert_null(text_nearest("", words));
         cr_assert_null(text_nearest("x", words));
         cr_assert_null(text_nearest("frobnicate", words));

@@ -2,6 +2,8 @@
 
 /* mmiotracectl with the daemon of another machine: what comes over ssh, and what does not. */
 
+#include <sys/stat.h>
+
 #include "ctl.h"
 
 #define SESSION BUS_PATH_SESSION "/_1"
@@ -50,6 +52,27 @@ Test(remote, session) {
         run = CTL(f, "-H", "lab", "run", "true");
         assert_ended(&run, 2);
         daemon_stop(f);
+}
+
+/* What ssh says is said by ssh; what that means, and what to do, is not. */
+Test(remote, nobody_there) {
+        static const char *const table[][5] = { { "-H", "nosuchhost", "status" }, { "-H", "nosuchhost", "list", "--json=short" },
+                { "-H", "nosuchhost", "stop" }, { "-H", "nosuchhost", "start" }, { "-H", "nosuchhost", "check" } };
+        Fixture *f = &fixture;
+        _cleanup_free_ char *path = below(f->machine.tree.root, "bin/ssh");
+
+        ctl_set_ssh(f);
+        fake_file(&f->machine.tree, "bin/ssh", "#!/bin/sh\necho \"ssh: Could not resolve hostname nosuchhost\" >&2\nexit 255\n");
+        cr_assert_eq(chmod(path, 0755), 0);
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_ctl_ Ctl ctl = ctl_begin(f, table[i]);
+
+                ctl_end(&ctl);
+                assert_ended(&ctl, 1);
+                assert_contains(ctl.err, "ssh: Could not resolve hostname nosuchhost\n");
+                assert_contains(ctl.err, "mmiotracectl: There is no connection to the daemon of nosuchhost.\n"
+                                         "See whether this works: ssh nosuchhost mmiotracectl status; ");
+        }
 }
 
 /* The archive cannot be looked into from here; that it is sent is the other machine's affair. */

@@ -49,9 +49,15 @@ Test(terminal, colours) {
                 cr_assert_eq(table[i].systemd_colors ? setenv("SYSTEMD_COLORS", table[i].systemd_colors, 1) :
                                                        unsetenv("SYSTEMD_COLORS"), 0);
                 cr_assert_eq(table[i].no_color ? setenv("NO_COLOR", table[i].no_color, 1) : unsetenv("NO_COLOR"), 0);
-                _cleanup_ctl_ Ctl terminal = CTL_BEGIN_ON_TERMINAL(f, "status", "1", "--no-pager"), pipe = CTL(f, "status", "1");
+                _cleanup_ctl_ Ctl terminal = CTL_BEGIN_ON_TERMINAL(f, "status", "1", "--no-pager"), pipe = CTL(f, "status", "1"),
+                                  failed = CTL_BEGIN_ON_TERMINAL(f, "mark", "x"), in_pipe = CTL(f, "mark", "x");
 
                 ctl_end(&terminal);
+                ctl_end(&failed);
+                cr_assert_eq(startswith(failed.out, "\033[1;31mmmiotracectl:\033[0m No session is running") != NULL,
+                                table[i].on_terminal, "%zu: %s", i, failed.out);
+                cr_assert_eq(startswith(in_pipe.err, "\033[1;31mmmiotracectl:\033[0m No session is running") != NULL,
+                                table[i].elsewhere, "%zu: %s", i, in_pipe.err);
                 cr_assert_eq(strstr(terminal.out, "\033[1;32msealed\033[0m") != NULL, table[i].on_terminal, "%zu: %s", i,
                                 terminal.out);
                 cr_assert_eq(strstr(pipe.out, "\033[1;32msealed\033[0m") != NULL, table[i].elsewhere, "%zu", i);

@@ -113,6 +113,8 @@ Test(ctl, typing_errors) {
                 const char *said;
         } table[] = {
                 { { "strat" }, "Unknown verb 'strat', did you mean 'start'?" },
+                { { "stat" }, "Unknown verb 'stat', did you mean 'status'?" },
+                { { "st" }, "Unknown verb 'st'.\nSee the verbs: mmiotracectl help" },
                 { { "frobnicate" }, "Unknown verb 'frobnicate'.\nSee the verbs: mmiotracectl help" },
                 { { "start", "--drivr=e1000e" }, "Unknown option --drivr, did you mean --driver?" },
                 { { "list", "--frobnicate" }, "Unknown option --frobnicate.\nSee: mmiotracectl help" },
