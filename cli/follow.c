@@ -5,6 +5,7 @@
 #include "follow.h"
 #include "session-page.h"
 #include "text.h"
+#include "verbs.h"
 #include "wait.h"
 
 /* For so many seconds nobody has to be there who answers: so long takes the restart of a daemon, which its
@@ -81,8 +82,10 @@ static int show(Follow *f, SessionView *v) {
 
         session_view_free(f->view);
         f->view = v;
-        if (f->live)
+        if (f->live) {
+                name_devices(f->client, v);
                 return show_page(f);
+        }
         if (f->client->json != JSON_OFF)
                 r = show_json(f);
         else {

@@ -277,7 +277,7 @@ void complain_if_incomplete(const SessionView *v) {
 }
 
 /* What is said when "stop" comes back; the status tells apart what went wrong. */
-static int say_stopped(const Client *c, const SessionView *v) {
+static int say_stopped(const Client *c, SessionView *v) {
         _cleanup_json_ json_object *o = NULL;
         int r = 0;
 
@@ -285,13 +285,14 @@ static int say_stopped(const Client *c, const SessionView *v) {
                 r = session_view_to_json(v, &o);
                 if (r >= 0)
                         r = client_print_json(c, o);
-        } else if (!c->quiet && session_view_is_final(v))
+        } else if (!c->quiet && session_view_is_final(v)) {
+                name_devices(c, v);
                 r = session_page_print(v,
                                 SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_DETAILS |
                                                 SESSION_PAGE_WARNINGS | SESSION_PAGE_ARCHIVE |
                                                 (geteuid() == 0 ? 0 : SESSION_PAGE_NEXT),
                                 stdout, &c->terminal);
-        else if (!c->quiet) {
+        } else if (!c->quiet) {
                 client_say(c, "Session %" PRIu32 " is stopped and the machine is restored.", v->id);
                 r = session_page_print(v, SESSION_PAGE_COUNTS | SESSION_PAGE_WARNINGS, stdout, &c->terminal);
                 if (v->warnings && *v->warnings)

@@ -123,7 +123,7 @@ int verb_protect(Client *c, int argc, char *argv[]) {
         return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
 }
 
-static int print_sealed(const Client *c, const char *id, const SessionView *v) {
+static int print_sealed(const Client *c, const char *id, SessionView *v) {
         _cleanup_json_ json_object *o = NULL;
         int r;
 
@@ -131,11 +131,14 @@ static int print_sealed(const Client *c, const char *id, const SessionView *v) {
                 r = session_view_to_json(v, &o);
                 return r < 0 ? r : client_print_json(c, o);
         }
-        if (session_view_is_final(v))
-                return c->quiet ? 0 : session_page_print(v,
-                                              SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_ARCHIVE |
-                                                              SESSION_PAGE_WARNINGS,
-                                              stdout, &c->terminal);
+        if (session_view_is_final(v) && c->quiet)
+                return 0;
+        if (session_view_is_final(v)) {
+                name_devices(c, v);
+                return session_page_print(v,
+                                SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_ARCHIVE | SESSION_PAGE_WARNINGS, stdout,
+                                &c->terminal);
+        }
         client_say(c, "The archive is being made. How far it is: mmiotracectl status %s", id);
         return 0;
 }

@@ -166,17 +166,19 @@ static int print_json(const Run *run, const SessionView *v) {
         return r < 0 ? r : client_print_json(run->client, o);
 }
 
-static int say_ended(const Run *run, const SessionView *v, bool early) {
+static int say_ended(const Run *run, SessionView *v, bool early) {
         const Client *c = run->client;
         int r = 0;
 
         if (c->json != JSON_OFF)
                 r = print_json(run, v);
-        else if (!c->quiet)
+        else if (!c->quiet) {
+                name_devices(c, v);
                 r = session_page_print(v,
                                 SESSION_PAGE_STATE | SESSION_PAGE_COUNTS | SESSION_PAGE_WARNINGS |
                                                 SESSION_PAGE_ARCHIVE | (geteuid() == 0 ? 0 : SESSION_PAGE_NEXT),
                                 c->talk, &c->terminal);
+        }
         if (r < 0)
                 (void) client_fail_errno(c, r, "Cannot show the session");
 

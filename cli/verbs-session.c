@@ -50,11 +50,15 @@ static int session_list_get(const Client *c, bool last, sd_bus_error *error, Ses
         return 0;
 }
 
+void name_devices(const Client *c, SessionView *v) {
+        if (!c->host)
+                (void) device_names("/sys", v->devices, &v->device_names);
+}
+
 /* What a person wants to see besides the properties. That there is none of it takes nothing away from the page. */
 static void complete_page(const Client *c, SessionView *v) {
         session_view_get_progress(c->bus, v);
-        if (!c->host)
-                (void) device_names("/sys", v->devices, &v->device_names);
+        name_devices(c, v);
 }
 
 static int show_session(Client *c, const char *id) {

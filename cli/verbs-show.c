@@ -75,6 +75,7 @@ int verb_show(Client *c, int argc, char *argv[]) {
                         client_complain(NULL, "Not all marks are shown: %s", error.message ?: strerrordesc_np(-r) ?: "unknown error");
         }
         has_archive = get_archive(c, path, v, &archive) > 0;
+        name_devices(c, v);
         pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_json(c, v, has_archive ? &archive : NULL);

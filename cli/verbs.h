@@ -41,6 +41,10 @@ int start_request(const Client *c, const char *member, sd_bus_message **ret);
 /* client_fail_bus() for a Start that was refused. */
 int start_fail(const Client *c, int r, const sd_bus_error *error);
 
+/* Looks up what the devices of a session are called, which takes nothing away from its page where that is not known. They
+ * are those of this machine. */
+void name_devices(const Client *c, SessionView *v);
+
 /* What is missing of a session, on standard error; nothing if nothing is. */
 void complain_if_incomplete(const SessionView *v);
 

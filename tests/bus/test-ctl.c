@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "ctl.h"
+#include "device-names.h"
 
 #define SESSION BUS_PATH_SESSION "/_1"
 
@@ -162,6 +163,55 @@ Test(ctl, remove) {
                         "%s", json.out);
         assert_contains(json.out, "},{\"session\":4,\"removed\":true}]\n");
         assert_contains(json.err, "Session 2 is protected");
+        daemon_stop(f);
+}
+
+/* A device of the machine that this runs on, and what it is called. */
+static bool find_named_device(char **ret_address, char **ret_name) {
+        _cleanup_closedir_ DIR *d = opendir("/sys/bus/pci/devices");
+        struct dirent *entry;
+
+        while (d && (entry = readdir(d))) {
+                _cleanup_strv_ char **names = NULL;
+
+                if (*entry->d_name == '.')
+                        continue;
+                cr_assert_eq(device_names("/sys", (char *[]) { entry->d_name, NULL }, &names), 0);
+                if (streq(*names, entry->d_name))
+                        continue;
+                *ret_address = strdup(entry->d_name);
+                *ret_name = strdup(*names);
+                return true;
+        }
+        return false;
+}
+
+/* Nobody knows a card by its address. */
+Test(ctl, names_of_devices) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *address = NULL, *name = NULL, *line = NULL;
+        _cleanup_ctl_ Ctl status = {}, show = {}, stop = {}, run = {};
+
+        if (!find_named_device(&address, &name))
+                cr_skip_test("Not run: this machine has no PCI device with a name.");
+        if (!machine_add_driver(&f->machine))
+                cr_skip_test("Not run: there is no depmod.");
+        fake_pci_device(&f->machine.tree, address, "8086:10d3", "020000");
+        cr_assert_gt(asprintf(&line, " %s\n", name), 0);
+        daemon_start(f);
+        free(expect_path(session_start(f, 1, "driver", "s", "e1000e")));
+        fake_pci_driver(&f->machine.tree, "e1000e", "e1000e");
+        fake_pci_bind(&f->machine.tree, address, "e1000e");
+        stop = CTL(f, "stop", "--wait");
+        assert_contains(stop.out, line);
+        status = CTL(f, "status");
+        assert_contains(status.out, line);
+        show = CTL(f, "show", "1");
+        assert_contains(show.out, line);
+        machine_list_clocks(&f->machine);
+        run = CTL(f, "run", "--driver", "e1000e", "--force", "true");
+        assert_ended(&run, 0);
+        assert_contains(run.err, line);
         daemon_stop(f);
 }
 
