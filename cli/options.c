@@ -227,6 +227,13 @@ static bool verb_has(size_t i, const char *verb) {
         return false;
 }
 
+bool option_is_of(const char *name, size_t length, const char *verb) {
+        for (size_t i = 0; i < ELEMENTS(options); i++)
+                if (options[i].name && strlen(options[i].name) == length && strncmp(options[i].name, name, length) == 0)
+                        return verb_has(i, verb);
+        return false;
+}
+
 int arguments_check(const Client *c, const Arguments *a, const char *verb) {
         for (size_t i = 0; i < ELEMENTS(options); i++)
                 if (a->given >> i & 1 && !verb_has(i, verb))

@@ -19,3 +19,6 @@ int arguments_parse(Client *c, int argc, char *argv[], bool (*takes_command)(con
 
 /* Refuses options that were given and that the verb does not have. Returns EXIT_SUCCESS or the exit status. */
 int arguments_check(const Client *c, const Arguments *arguments, const char *verb);
+
+/* Whether that verb has the option whose name, without "--", begins there and is that long. */
+bool option_is_of(const char *name, size_t length, const char *verb);

@@ -107,6 +107,37 @@ Test(ctl, help) {
         assert_contains(wrong.err, "'list' has no option --follow.");
 }
 
+/* Of one verb what is its own, and nothing of the others. */
+Test(ctl, help_of_a_verb) {
+        static const struct {
+                const char *verb, *has, *lacks;
+        } table[] = {
+                { "start", "  start                    Begin a session;", "--all" },
+                { "start", "\nOptions of start, run and check:\n     --driver NAME ", "\n  run " },
+                { "start", "\nOptions of start:\n     --at-next-boot ", "Exit status:" },
+                { "check", "     --driver NAME ", "--force" },
+                { "check", "\nExit status:\n    6  check: ", "    0  " },
+                { "stop", "\nOptions of stop, seal and export:\n     --wait ", "--force" },
+                { "stop", "\nExit status:\n    5  stop, run: ", "125" },
+                { "list", "\nOptions of list and config:\n  -l --full ", "Exit status:" },
+                { "submit", "\n     --wait                Wait until it is sent, also", "seal" },
+                { "run", "  127  run: the command was not found;", "130" },
+                { "help", "  help [VERB] ", "Exit status:" },
+        };
+        _cleanup_ctl_ Ctl unknown = CTL(&fixture, "help", "strat");
+
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_ctl_ Ctl ctl = CTL(&fixture, "help", table[i].verb);
+
+                assert_ended(&ctl, 0);
+                assert_contains(ctl.out, table[i].has);
+                cr_assert_not(strstr(ctl.out, table[i].lacks), "%s: %s", table[i].verb, ctl.out);
+                assert_contains(ctl.out, "\n\nOptions of all verbs, and what all exit statuses are: mmiotracectl help\n");
+        }
+        assert_ended(&unknown, 2);
+        assert_contains(unknown.err, "Unknown verb 'strat', did you mean 'start'?");
+}
+
 /* What was meant is said where it can be guessed. */
 Test(ctl, typing_errors) {
         static const struct {
