@@ -74,6 +74,19 @@ zsh_says() {
     ' zsh "$zsh_file" "$1" 2>&1
 }
 
+# zsh_sessions HOST WORD…: what zsh offers as sessions for these words, HOST being the one in front of the verb.
+zsh_sessions() {
+    zsh -f -c '
+        _arguments() { return 0 }
+        _describe() { print -rl -- "${(@P)4}" }
+        _call_program() { shift; eval "$@" }
+        source $1
+        setopt extendedglob
+        host=$2 words=("${@:3}")
+        _mmiotracectl_sessions
+    ' zsh "$zsh_file" "$@" 2>&1 | cut -d: -f1
+}
+
 zsh_options() {
     zsh_says "$1" | sed -nE 's/^\([^)]*\)//; s/^\*//; s/^(--?[A-Za-z][A-Za-z-]*).*/\1/p'
 }
@@ -125,10 +138,19 @@ same 'a verb behind a value' stop "$(offers --json = short sto)"
 for verb in status show describe log export submit protect remove seal; do
     same "sessions for $verb" '1 12' "$(offers "$verb" '')"
 done
+same 'sessions in zsh' '1 12' "$(zsh_sessions '' status '')"
+same 'no sessions of another machine in zsh' '' "$(zsh_sessions lab status '')"
+same 'no sessions of another machine behind the verb in zsh' '' "$(zsh_sessions '' status --host=lab '')"
+same 'no sessions of another machine' '' "$(offers -H lab status '')"
+same 'no sessions of another machine by its long option' '' "$(offers --host = lab remove '')"
+same 'no sessions of another machine behind the verb' '' "$(offers show -Hlab '')"
+same 'no targets of another machine' '' "$(offers -H lab submit --to '')"
 same 'one session only' '' "$(offers status 1 '')"
 same 'several to remove' 12 "$(offers remove 1 12)"
 same 'an option between' '1 12' "$(offers submit --to lab --yes '')"
 same 'yes or no' 'yes no' "$(offers protect 1 '')"
+same 'verbs to help with' "$verbs" "$(offers help '')"
+same 'verbs to help with in zsh' "$verbs" "$(zsh_says help | sed -n 's/^:verb:(\(.*\))$/\1/p')"
 same targets 'lab log' "$(offers submit --to '')"
 same drivers "$(find /sys/bus/pci/drivers -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | grep -xE '[A-Za-z0-9_-]+'
     sed -n 's/^alias pci:[^ ]* //p' "/lib/modules/$(uname -r)/modules.alias" 2>/dev/null | sort -u)" "$(offers start --driver '')"
