@@ -136,20 +136,8 @@ void ctl_end(Ctl *ctl) {
         }
 }
 
-static int on_exit_of_it(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        *(bool *) userdata = true;
-        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
 void ctl_end_served(Fixture *f, Ctl *ctl) {
-        _cleanup_close_ int pid_fd = pidfd_open(ctl->pid, 0);
-        sd_event_source *source = NULL;
-        bool ended = false;
-
-        cr_assert_geq(pid_fd, 0, "%m");
-        cr_assert_geq(sd_event_add_io(f->event, &source, pid_fd, EPOLLIN, on_exit_of_it, &ended), 0);
-        wait_until(f, ended);
-        sd_event_source_unref(source);
+        program_await(f, ctl->pid);
         ctl_end(ctl);
 }
 

@@ -365,6 +365,22 @@ void fixture_be_polkit(Fixture *f) {
         cr_assert_geq(sd_bus_request_name(f->polkit, "org.freedesktop.PolicyKit1", 0), 0);
 }
 
+static int on_program_end(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        *(bool *) userdata = true;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+void program_await(Fixture *f, pid_t pid) {
+        _cleanup_close_ int pid_fd = pidfd_open(pid, 0);
+        sd_event_source *source = NULL;
+        bool ended = false;
+
+        cr_assert_geq(pid_fd, 0, "%m");
+        cr_assert_geq(sd_event_add_io(f->event, &source, pid_fd, EPOLLIN, on_program_end, &ended), 0);
+        wait_until(f, ended);
+        sd_event_source_unref(source);
+}
+
 void fixture_run(Fixture *f, uint64_t deadline_usec, const char *what) {
         uint64_t now_usec = now_monotonic_usec();
 

@@ -47,6 +47,9 @@ void fixture_done(Fixture *fixture);
 /* Starts a program of PATH. It leads a process group, by which its children can be ended with it, and dies with the test. */
 pid_t program_start(char *const argv[]);
 
+/* Returns once it has ended, and before it is waited for; the loop runs meanwhile. */
+void program_await(Fixture *fixture, pid_t pid);
+
 /* Returns once it owns its name. */
 void daemon_start(Fixture *fixture);
 /* By SIGTERM; it has to exit with 0. */
