@@ -3,7 +3,7 @@
 #
 # What the tests in the rigs share outside of the machine: sourced, with $test set to the test's name. Sets $here,
 # $tools, $work (removed at the end) and $stage, what "meson install" made; the environment variable STAGE names one
-# that is there already.
+# that is there already. A test that sets $no_stage does without.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # For the tests that call a rig themselves.
@@ -19,7 +19,9 @@ die() {
 }
 
 stage=${STAGE:-}
-if [ -z "$stage" ]; then
+if [ -n "${no_stage-}" ]; then
+    stage=''
+elif [ -z "$stage" ]; then
     command -v meson >/dev/null || die "meson is missing" 77
     stage=$work/stage
     { meson setup "$work/build" "$here/../.." && ninja -C "$work/build" &&
@@ -28,7 +30,7 @@ if [ -z "$stage" ]; then
         die "cannot build"
     }
 fi
-stage=$(cd "$stage" && pwd -P) || die "no directory $STAGE"
+[ -z "$stage" ] || stage=$(cd "$stage" && pwd -P) || die "no directory $STAGE"
 
 # run_inside KERNEL OPTION…: the script inside/TEST.sh in the full rig, with e1000e there but not loaded. Its output
 # goes through; its exit status is returned, but for 77, which ends the test.
