@@ -7,8 +7,10 @@
 #include "undo.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
+#define RETRY_MAX_USEC (5 * 60 * USEC_PER_SEC)
 
 void leftovers_done(Leftovers *l) {
+        sd_event_source_disable_unref(l->retry);
         worker_free(l->restorer);
         strv_free(l->done);
         *l = (Leftovers) {};
@@ -51,14 +53,38 @@ static int restore(FILE *out, void *userdata) {
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        leftovers_undo(userdata);
+        Manager *m = userdata;
+
+        m->leftovers.retry = sd_event_source_disable_unref(m->leftovers.retry);
+        leftovers_undo(m);
         return 0;
+}
+
+void leftovers_retry(Manager *m) {
+        Leftovers *l = &m->leftovers;
+        int r;
+
+        if (!undo_exists(m->runtime_fd)) {
+                l->retry_usec = 0;
+                l->retry = sd_event_source_disable_unref(l->retry);
+                return;
+        }
+        if (l->retry || l->restorer)
+                return;
+        l->retry_usec = l->retry_usec == 0 ? RETRY_USEC : MIN(2 * l->retry_usec, RETRY_MAX_USEC);
+        r = sd_event_add_time_relative(m->event, &l->retry, CLOCK_MONOTONIC, l->retry_usec, 0, on_retry, m);
+        if (r < 0)
+                log_send(LOG_ERR, "MESSAGE=What an earlier session left is not tried again by itself: %s", strerrordesc_np(-r),
+                                "MESSAGE_ID=" MESSAGE_RESTORE_FAILED);
 }
 
 static void on_line(const char *key, const char *value, void *userdata) {
         if (streq(key, "DONE"))
                 leftovers_tell(userdata, value);
-        else if (streq(key, "DROPPED"))
+        else if (streq(key, "WARNING")) {
+                leftovers_note(userdata, value);
+                log_send(LOG_WARNING, "MESSAGE=%s", value, "MESSAGE_ID=" MESSAGE_RESTORE_FAILED);
+        } else if (streq(key, "DROPPED"))
                 leftovers_log_dropped_journal();
 }
 
@@ -66,12 +92,10 @@ static void on_restored(const Error *error, void *userdata) {
         Manager *m = userdata;
 
         m->leftovers.restorer = worker_free(m->leftovers.restorer);
-        if (error) {
+        if (error)
                 log_send(LOG_ERR, "MESSAGE=Cannot undo what an earlier session left, trying again: %s",
                                 strempty(error->text), "MESSAGE_ID=" MESSAGE_RESTORE_FAILED);
-                /* One shot: each attempt sets the next one up. */
-                (void) sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry, m);
-        }
+        leftovers_retry(m);
         leftovers_recovered(m, NULL, error);
         manager_check_quit(m);
 }

@@ -11,6 +11,8 @@ typedef struct Session Session;
 
 typedef struct Leftovers {
         Worker *restorer;       /* works off an undo journal that no session is behind */
+        sd_event_source *retry; /* when it does so again */
+        uint64_t retry_usec;    /* how long that waits, more each time */
         bool wanted;            /* somebody waits for the hook "recovered" */
         char **done;            /* what to tell then */
 } Leftovers;
@@ -18,6 +20,8 @@ void leftovers_done(Leftovers *leftovers);
 
 /* Undoes what the journal says, if there is one and no session is behind it; goes on trying. */
 void leftovers_undo(Manager *manager);
+/* The same for what could not be undone just now: first in seconds, then in minutes. */
+void leftovers_retry(Manager *manager);
 
 /* The same by request; and where there is no journal, ends an mmiotrace that another program has left on: what is still
  * in the ring becomes a session of its own, which belongs to the caller. The hook "recovered" answers, once for all who

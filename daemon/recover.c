@@ -128,7 +128,7 @@ static void end_session_apart(Context *context) {
 int recover_run(Context *context, RecoverWhen when) {
         _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
         _cleanup_free_ char *boot_id = NULL;
-        _cleanup_strv_ char **done = NULL;
+        _cleanup_tracer_restored_ TracerRestored told = {};
         _cleanup_error_ Error error = {};
         int r;
 
@@ -153,11 +153,13 @@ int recover_run(Context *context, RecoverWhen when) {
 
         say(4, "mmiotraced is not there, and the machine is changed for a session; putting it back.");
         end_session_apart(context);
-        r = tracer_restore(context, runtime_fd, boot_id, &done, &error);
-        STRV_FOREACH(sentence, done)
+        r = tracer_restore(context, runtime_fd, boot_id, &told, &error);
+        STRV_FOREACH(sentence, told.done)
                 say(5, *sentence);
+        STRV_FOREACH(sentence, told.warnings)
+                say(4, *sentence);
         if (r < 0)
                 return fail(r, "Not everything could be undone", &error);
-        say(5, "Everything that the session had changed is as before.");
+        say(5, told.warnings ? "What could be undone is as before." : "Everything that the session had changed is as before.");
         return 1;
 }

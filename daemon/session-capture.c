@@ -169,8 +169,7 @@ static void on_restored(const Error *error, void *userdata) {
                 tell_started(s, &s->start_error);
         error_done(&s->start_error);
         session_seal(s);
-        if (error)
-                leftovers_undo(s->manager);
+        leftovers_retry(s->manager);
         s->manager->hooks.stopped(s, error, s->manager->hooks.userdata);
         if (s->options.adopt)
                 leftovers_recovered(s->manager, s, error);
@@ -588,8 +587,7 @@ static void on_arming_undone(const Error *error, void *userdata) {
         manager_release_active(m, s);
         (void) error_set(&told, s->start_error.code, "%s%s%s", strempty(s->start_error.text),
                         error ? " Not all is as before yet, and is tried again: " : "", error ? strempty(error->text) : "");
-        if (error)
-                leftovers_undo(m);
+        leftovers_retry(m);
         tell_started(s, &told);
         /* Whoever wanted it stopped meanwhile has what was wanted. */
         m->hooks.stopped(s, error, m->hooks.userdata);

@@ -563,15 +563,15 @@ int step_watch(FILE *out, void *userdata) {
         return worker_send_result(out, look_at_kernel_log(out, q, driver, true), &error);
 }
 
-static int restore(const StepRequest *q, char ***done, Error *error) {
+static int restore(const StepRequest *q, TracerRestored *told, Error *error) {
         int r;
 
         r = q->adopt ? undo_add(q->runtime_fd, q->boot_id, UNDO_TRACER, NULL, NULL) : 0;
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot write the undo journal");
-        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, done, error);
+        r = tracer_restore(q->context, q->runtime_fd, q->boot_id, told, error);
         if (r >= 0 && q->adopt)
-                (void) tracer_bring_cpus_online(q->context, done);
+                (void) tracer_bring_cpus_online(q->context, &told->done);
         return r;
 }
 
@@ -579,14 +579,16 @@ int step_restore(FILE *out, void *userdata) {
         const StepRequest *q = userdata;
         _cleanup_error_ Error error = {}, ignored = {};
         _cleanup_driver_ Driver *driver = NULL;
-        _cleanup_strv_ char **done = NULL;
+        _cleanup_tracer_restored_ TracerRestored told = {};
         int r;
 
         if (q->session_fd >= 0)
                 release_reserve(q);
-        r = restore(q, &done, &error);
-        STRV_FOREACH(sentence, done)
+        r = restore(q, &told, &error);
+        STRV_FOREACH(sentence, told.done)
                 worker_send(out, "DONE", "%s", *sentence);
+        STRV_FOREACH(sentence, told.warnings)
+                worker_send(out, "WARNING", "%s", *sentence);
         if (r == TRACER_JOURNAL_DROPPED)
                 worker_send(out, "DROPPED", "1");
 

@@ -59,7 +59,7 @@ typedef struct StepRequest {
  * step_restore: puts the machine back, and collects the metadata once more, now that the driver is loaded; the kernel's
  *   log; the symbols, too, for a session with call stacks.
  *   Lines: DONE (each; a sentence about something that was put back), DROPPED (the undo journal was of another boot),
- *   MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING.
+ *   MODULE, VERSION, DEVICE, ARCHIVE_NAME, WARNING (also for what is not as it was, and is no error: see tracer.h).
  * step_post_mortem: collects what is left of a boot that has died with the session. Line: WARNING. */
 int step_arm(FILE *out, void *request);
 int step_take_up(FILE *out, void *request);

@@ -20,9 +20,21 @@
 typedef struct Undoing {
         const Context *context;
         uint64_t deadline_usec;
-        char ***done;           /* NULL: nobody wants to know */
-        Error *error;
+        char ***done, ***warnings;      /* NULL: nobody wants to know */
+        bool tracer_stays;              /* mmiotrace is on, and the kernel does not switch it off */
+        Error *error;                   /* of this entry */
 } Undoing;
+
+void tracer_restored_done(TracerRestored *restored) {
+        strv_free(restored->done);
+        strv_free(restored->warnings);
+        *restored = (TracerRestored) {};
+}
+
+/* What the kernel refuses because of somebody or something that may go away by itself. */
+static bool may_go_away(int r) {
+        return r == -EBUSY || r == -EAGAIN || r == -EINTR || r == -ENOMEM;
+}
 
 /* Returns false when there has been time enough. */
 static bool wait_a_little(const Undoing *u) {
@@ -30,6 +42,24 @@ static bool wait_a_little(const Undoing *u) {
                 return false;
         (void) poll(NULL, 0, BUSY_WAIT_MSEC);
         return true;
+}
+
+static int warn(const Undoing *u, const char *format, ...) _printf_(2, 3);
+static int warn(const Undoing *u, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int r;
+
+        if (!u->warnings)
+                return 0;
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        return strv_extend(u->warnings, text);
 }
 
 static int tell_tracer_off(const Undoing *u, const CpuSet *before) {
@@ -69,17 +99,24 @@ static int undo_tracer(const Undoing *u) {
         if (r >= 0)
                 r = control_read("current_tracer", &after);
         if (r < 0)
-                return error_set_errno(u->error, ERROR_KERNEL, r, "Cannot switch mmiotrace off");
+                return error_set_errno(u->error, ERROR_KERNEL, r, "Cannot switch mmiotrace off, which stays on until the machine "
+                                "is booted again; what does not depend on it is undone");
         if (streq(after, "mmiotrace"))
                 return error_set(u->error, ERROR_KERNEL, "The kernel took \"nop\" as its tracer, but mmiotrace is still on.");
         return tell_tracer_off(u, &before);
 }
 
 static int bring_online(const Undoing *u, unsigned cpu) {
-        _cleanup_free_ char *path = NULL, *online = NULL;
+        _cleanup_free_ char *folder = NULL, *path = NULL, *online = NULL;
         int r;
 
-        if (asprintf(&path, "%s/devices/system/cpu/cpu%u/online", u->context->sys_root, cpu) < 0) {
+        if (asprintf(&folder, "%s/devices/system/cpu/cpu%u", u->context->sys_root, cpu) < 0) {
+                folder = NULL;
+                return -ENOMEM;
+        }
+        if (access(folder, F_OK) < 0 && errno == ENOENT)
+                return warn(u, "CPU %u was taken out of the machine during the session, so it does not come back.", cpu);
+        if (asprintf(&path, "%s/online", folder) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
@@ -92,7 +129,14 @@ static int bring_online(const Undoing *u, unsigned cpu) {
                 r = -EIO;
         if (r < 0)
                 return error_set_errno(u->error, ERROR_KERNEL, r, "CPU %u stays offline", cpu);
-        return u->done ? strv_extendf(u->done, "CPU %u was still offline, and was brought online by hand.", cpu) : 0;
+        if (!u->done)
+                return 0;
+        /* The kernel knows of the CPUs that it took down itself, and passes over one that is there again
+         * (arch/x86/mm/mmio-mod.c, leave_uniprocessor()). */
+        if (u->tracer_stays)
+                return strv_extendf(u->done, "CPU %u was brought online by hand, with mmiotrace still on: of accesses that two CPUs make "
+                                    "at the same time one may go unrecorded, which does no harm.", cpu);
+        return strv_extendf(u->done, "CPU %u was still offline, and was brought online by hand.", cpu);
 }
 
 /* The tracer brings back the CPUs that it took down; one that it could not bring back is tried once more. */
@@ -116,7 +160,7 @@ static int undo_cpus(const Undoing *u, const char *list) {
 }
 
 int tracer_bring_cpus_online(const Context *context, char ***done) {
-        const Undoing u = { context, now_monotonic_usec() + BUSY_USEC, done, NULL };
+        const Undoing u = { .context = context, .deadline_usec = now_monotonic_usec() + BUSY_USEC, .done = done };
         _cleanup_free_ char *path = NULL, *cmdline = NULL;
         OfflineCpus off;
         int r;
@@ -140,17 +184,52 @@ int tracer_bring_cpus_online(const Context *context, char ***done) {
         return r;
 }
 
-static int undo_bind(const Undoing *u, const char *driver, const char *device) {
-        _cleanup_free_ char *link = NULL;
+static int sysfs_has(const Undoing *u, const char *folder, const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/bus/pci/%s/%s", u->context->sys_root, folder, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return access(path, F_OK) >= 0 ? 1 : errno == ENOENT ? 0 : -errno;
+}
+
+/* Unplugged, or unloaded: nothing that a session has changed is left then. Returns 1 if so. */
+static int bind_is_overtaken(const Undoing *u, const char *driver, const char *device) {
         int r;
 
-        if (asprintf(&link, "%s/bus/pci/devices/%s/driver", u->context->sys_root, device) < 0) {
+        r = sysfs_has(u, "devices", device);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                r = warn(u, "%s was taken out of the machine during the session, so the driver %s does not get it back.", device, driver);
+                return r < 0 ? r : 1;
+        }
+        r = sysfs_has(u, "drivers", driver);
+        if (r != 0)
+                return MIN(r, 0);
+        r = warn(u, "The driver %s was unloaded during the session, so %s is left without one until it is loaded again.", driver, device);
+        return r < 0 ? r : 1;
+}
+
+static int undo_bind(const Undoing *u, const char *driver, const char *device) {
+        _cleanup_free_ char *link = NULL;
+        int r, overtaken;
+
+        if (asprintf(&link, "%s/driver", device) < 0) {
                 link = NULL;
                 return -ENOMEM;
         }
-        if (access(link, F_OK) >= 0)
+        r = sysfs_has(u, "devices", link);
+        if (r > 0)
                 return 0;
-        r = driver_bind(u->context->sys_root, driver, device);
+        overtaken = r < 0 ? r : bind_is_overtaken(u, driver, device);
+        r = overtaken == 0 ? driver_bind(u->context->sys_root, driver, device) : overtaken;
+        /* It may go in between. */
+        if (r < 0 && overtaken == 0)
+                overtaken = bind_is_overtaken(u, driver, device);
+        if (overtaken > 0)
+                return 0;
         if (r < 0)
                 return error_set_errno(u->error, ERROR_BIND_FAILED, r, "The driver %s did not take %s back", driver, device);
         return u->done ? strv_extendf(u->done, "%s has its driver %s again.", device, driver) : 0;
@@ -206,6 +285,15 @@ static int undo_control(const Undoing *u, const char *name, const char *value) {
         if (may_pass(name, r) && is_ring_size(name))
                 return holders_refuse(u->context, HOLDERS_OF_RING, "The ring buffer keeps the size of the session, because "
                                 "another program has the trace open", u->error);
+        if (r == -EBUSY && streq(name, "current_tracer")) {
+                _cleanup_free_ char *what = NULL;
+
+                if (asprintf(&what, "The tracer %s does not come back, because another program holds a trace pipe open", value) < 0) {
+                        what = NULL;
+                        return -ENOMEM;
+                }
+                return holders_refuse(u->context, HOLDERS_OF_PIPES, what, u->error);
+        }
         if (r >= 0)
                 r = control_holds(name, value, MATCH_ROUNDED);
         if (r == 0)
@@ -250,38 +338,188 @@ static int undo_entry(const Undoing *u, const UndoEntry *entry) {
         }
 }
 
-int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, char ***done, Error *error) {
-        const Undoing u = { context, now_monotonic_usec() + BUSY_USEC, done, error };
-        _cleanup_free_ char *dir = NULL;
-        _cleanup_undo_ Undo undo = {};
-        int r, result = 0;
+/* What happened to an entry. */
+typedef enum Fate {
+        FATE_WAITS,             /* it was not tried */
+        FATE_UNDONE,
+        FATE_FAILED,
+        FATE_SET_ASIDE,
+} Fate;
 
-        r = undo_load(runtime_fd, boot_id, &undo);
+typedef struct Restoring {
+        const Context *context;
+        Undo undo;
+        Fate *fates;            /* of the entries */
+        TracerRestored *told;
+        Error *error;
+        Error unreachable;      /* why tracefs cannot be used; ERROR_NONE: it can */
+        uint64_t deadline_usec;
+        bool has_new;           /* something in the journal is of a session that ends only now */
+        int result;
+} Restoring;
+
+static void restoring_done(Restoring *r) {
+        undo_done(&r->undo);
+        free(r->fates);
+        error_done(&r->unreachable);
+}
+
+static bool undoes_the_same(const UndoEntry *a, const UndoEntry *b) {
+        return a->kind == b->kind && streq(a->name, b->name) && (a->kind != UNDO_BIND || streq(a->value, b->value));
+}
+
+static bool needs_tracefs(UndoKind kind) {
+        return kind == UNDO_TRACER || kind == UNDO_CONTROL;
+}
+
+/* The value of before the first change has come back: what a later change was made from, and could not be had again, is
+ * of no interest any more. */
+static void note_undone(Restoring *r, size_t i) {
+        r->fates[i] = FATE_UNDONE;
+        for (size_t k = i + 1; k < r->undo.n_entries; k++)
+                if (undoes_the_same(r->undo.entries + i, r->undo.entries + k))
+                        r->fates[k] = FATE_UNDONE;
+}
+
+/* Without the tracer all the rest has to wait, and mmiotrace is not left on by giving it up: so that is tried for ever. */
+static int note_failed(Restoring *r, size_t i, int failed, const Error *why) {
+        UndoEntry *entry = r->undo.entries + i;
+        const char *text = why->text ?: strerrordesc_np(-failed);
+        bool old = entry->n_tries > 0;
+
+        entry->n_tries++;
+        r->fates[i] = FATE_FAILED;
+        if (entry->n_tries >= TRACER_TRIES_MAX && !may_go_away(failed) && entry->kind != UNDO_TRACER &&
+            (r->unreachable.code == ERROR_NONE || !needs_tracefs(entry->kind))) {
+                r->fates[i] = FATE_SET_ASIDE;
+                return strv_extendf(&r->told->warnings, "%s. That was tried %u times and is given up; it lasts until somebody changes "
+                                    "it, or until the machine is booted again.", text, entry->n_tries);
+        }
+        if (old && r->has_new)
+                return strv_extendf(&r->told->warnings, "An earlier session has left something changed, which is tried again: %s", text);
+        (void) error_set(r->error, why->code ?: ERROR_KERNEL, "%s", text);
+        r->result = r->result == -ENOTRECOVERABLE ? r->result : failed;
+        return 0;
+}
+
+/* Returns 1 if the rest has to wait. */
+static int restore_entry(Restoring *r, size_t i, bool *tracer_stays) {
+        const UndoEntry *entry = r->undo.entries + i;
+        _cleanup_error_ Error why = {};
+        Undoing u = { r->context, r->deadline_usec, &r->told->done, &r->told->warnings, *tracer_stays, &why };
+        int failed, q;
+
+        /* Under mmiotrace, switching tracing_on wipes the ring, and sizes cannot be trusted. */
+        if (*tracer_stays && entry->kind == UNDO_CONTROL)
+                return 0;
+        if (needs_tracefs(entry->kind) && r->unreachable.code != ERROR_NONE)
+                failed = error_set(&why, r->unreachable.code, "%s", strempty(r->unreachable.text));
+        else
+                failed = undo_entry(&u, entry);
+        if (failed >= 0) {
+                note_undone(r, i);
+                return 0;
+        }
+        q = note_failed(r, i, failed, &why);
+        if (q < 0 || entry->kind != UNDO_TRACER || r->unreachable.code != ERROR_NONE)
+                return q;
+        if (may_go_away(failed))
+                return 1;
+        *tracer_stays = true;
+        r->result = -ENOTRECOVERABLE;
+        return 0;
+}
+
+static int restore_entries(Restoring *r) {
+        bool tracer_stays = false;
+        int q;
+
+        for (size_t i = 0; i < r->undo.n_entries; i++)
+                r->has_new |= r->undo.entries[i].n_tries == 0;
+        for (size_t i = r->undo.n_entries; i-- > 0;) {
+                q = restore_entry(r, i, &tracer_stays);
+                if (q != 0)
+                        return MIN(q, 0);
+        }
+        return 0;
+}
+
+/* First what is to be looked at by a person, then what is not undone yet: a crash in between leaves too much, and not too
+ * little. */
+static int save_rest(Restoring *r, int runtime_fd, const char *boot_id) {
+        _cleanup_free_ UndoEntry *rest = calloc(MAX(2 * r->undo.n_entries, (size_t) 1), sizeof(UndoEntry));
+        UndoEntry *aside;
+        size_t n_rest = 0, n_aside = 0;
+        int q = 0;
+
+        if (!rest)
+                return -ENOMEM;
+        aside = rest + r->undo.n_entries;
+        /* They stay the journal's. */
+        for (size_t i = 0; i < r->undo.n_entries; i++)
+                if (r->fates[i] == FATE_SET_ASIDE)
+                        aside[n_aside++] = r->undo.entries[i];
+                else if (r->fates[i] != FATE_UNDONE) {
+                        rest[n_rest] = r->undo.entries[i];
+                        /* It had its turn, if in vain: the next session is not to blame. */
+                        rest[n_rest].n_tries = MAX(rest[n_rest].n_tries, 1U);
+                        n_rest++;
+                }
+        if (n_aside > 0 || r->undo.unknown)
+                q = undo_set_aside(runtime_fd, boot_id, aside, n_aside, r->undo.unknown);
+        return q < 0 ? q : undo_keep(runtime_fd, boot_id, rest, n_rest);
+}
+
+static int restore(Restoring *r, int runtime_fd, const char *boot_id) {
+        _cleanup_free_ char *dir = NULL;
+        int q;
+
+        if (r->undo.n_entries == 0 && !r->undo.unknown && r->undo.n_stale > 0)
+                r->result = TRACER_JOURNAL_DROPPED;
+        if (r->undo.unknown) {
+                q = strv_extendf(&r->told->warnings, "%zu lines of the undo journal are not understood, maybe because another version of "
+                                 "mmiotraced has written them: what they say is not undone, and they are kept in "
+                                 "/run/mmiotraced/undo.bad.", strv_length(r->undo.unknown));
+                if (q < 0)
+                        return q;
+        }
+        (void) tracer_find_dir(r->context, &dir, &r->unreachable);
+        q = restore_entries(r);
+        if (q < 0)
+                return q;
+        q = save_rest(r, runtime_fd, boot_id);
+        if (q < 0)
+                return error_set_errno(r->error, ERROR_KERNEL, q, "Cannot write the undo journal");
+        return r->result;
+}
+
+int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, TracerRestored *ret, Error *error) {
+        _cleanup_tracer_restored_ TracerRestored told = {};
+        _cleanup_(restoring_done) Restoring restoring = {
+                .context = context,
+                .told = &told,
+                .error = error,
+                .result = 1,
+        };
+        _cleanup_close_ int lock_fd = -EBADF;
+        int r;
+
+        r = undo_lock_journal(runtime_fd, &lock_fd);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot lock the undo journal");
+        r = undo_load(runtime_fd, boot_id, &restoring.undo);
         if (r == -ENOENT)
                 return 0;
-        if (r == -ESTALE)
-                result = TRACER_JOURNAL_DROPPED;
-        else if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the undo journal");
-        else {
-                r = tracer_find_dir(context, &dir, error);
-                if (r < 0)
-                        return r;
-                result = 1;
-        }
-
-        for (size_t i = undo.n_entries; i-- > 0;) {
-                r = undo_entry(&u, undo.entries + i);
-                /* Under mmiotrace, switching tracing_on wipes the ring, and sizes cannot be trusted. */
-                if (r < 0 && undo.entries[i].kind == UNDO_TRACER)
-                        return r;
-                if (r < 0)
-                        result = r;
-        }
-        if (result < 0)
-                return result;
-        r = undo_remove(runtime_fd);
         if (r < 0)
-                return error_set_errno(error, ERROR_KERNEL, r, "Cannot remove the undo journal");
-        return result;
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot read the undo journal");
+        restoring.fates = calloc(MAX(restoring.undo.n_entries, (size_t) 1), sizeof(Fate));
+        if (!restoring.fates)
+                return -ENOMEM;
+        restoring.deadline_usec = now_monotonic_usec() + BUSY_USEC;
+        r = restore(&restoring, runtime_fd, boot_id);
+        if (ret) {
+                *ret = told;
+                told = (TracerRestored) {};
+        }
+        return r;
 }

@@ -55,13 +55,29 @@ int tracer_bring_cpus_online(const Context *context, char ***done);
 /* Below /proc/sys. */
 #define TRACER_OOPS_DUMP "kernel/ftrace_dump_on_oops"
 
+typedef struct TracerRestored {
+        char **done;            /* a sentence for each thing that was changed */
+        char **warnings;        /* and for what is not as before, but is no error, or not one of this session */
+} TracerRestored;
+void tracer_restored_done(TracerRestored *restored);
+#define _cleanup_tracer_restored_ _cleanup_(tracer_restored_done)
+
+/* So often is tried what the kernel refuses and nobody can be waited for; then it is set aside, with a warning. */
+#define TRACER_TRIES_MAX 6
+
 /* Undoes what the journal says, and looks whether it is so. What the kernel refuses as busy is tried for up to five
- * seconds. Goes on after a step that fails, and then keeps the journal, so that it can be tried again; what is as it was
- * is left alone then. done, if not NULL, gets a sentence for each thing that was changed.
+ * seconds. Goes on after a step that fails, and keeps that one in the journal, so that it can be tried again; what is as
+ * it was is left alone. What the user has overtaken (a device that is unplugged, a driver that is unloaded) counts as
+ * undone. Where the journal has something that was not tried before, what remains of earlier attempts is no error:
+ * that was another session's. What there is to tell comes in ret (may be NULL), after an error, too.
+ *
+ * While mmiotrace cannot be switched off for want of a free pipe, nothing else is undone: the kernel brings the CPUs
+ * back with it. Where it refuses for another reason, all that needs no tracefs is undone.
+ *
  * Returns 1 if there was a journal, 0 if not, and TRACER_JOURNAL_DROPPED for one of another boot: the settings that it
- * would undo have ended with that. */
+ * would undo have ended with that. -ENOTRECOVERABLE: mmiotrace stays on until the machine is booted again. */
 #define TRACER_JOURNAL_DROPPED 2
-int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, char ***done, Error *error);
+int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, TracerRestored *ret, Error *error);
 
 /* Copies the files that describe this kernel's ring-buffer pages into a folder. */
 int tracer_copy_formats(int dir_fd, Error *error);

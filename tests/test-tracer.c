@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <poll.h>
+#include <sys/wait.h>
+
 #include "bus/machine.h"
 #include "tracer-watch.h"
 #include "tracer.h"
@@ -283,7 +286,7 @@ Test(tracer_arm, asks_once_more) {
 
 /* Whoever asks is told what was changed, and only that. */
 Test(tracer_arm, what_was_done) {
-        _cleanup_strv_ char **done = NULL, **again = NULL;
+        _cleanup_tracer_restored_ TracerRestored told = {}, again = {};
         _cleanup_tracer_armed_ TracerArmed armed = {};
         _cleanup_rig_ Rig rig;
 
@@ -292,24 +295,24 @@ Test(tracer_arm, what_was_done) {
         cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CPUS, NULL, "0-1"), 0);
         fake_file(&rig.machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
         fake_file(&rig.machine.tree, "tracing/tracing_cpumask", "e\n");
-        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &done, NULL), 1);
-        cr_assert_eq(strv_length(done), 7);
-        cr_assert(strv_contains(done, "CPU 1 was still offline, and was brought online by hand."));
-        cr_assert(strv_contains(done, "mmiotrace is off."));
-        cr_assert(strv_contains(done, "per_cpu/cpu0/buffer_size_kb is 1408 again."));
-        cr_assert(strv_contains(done, "trace_clock is local again."));
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, NULL), 1);
+        cr_assert_eq(strv_length(told.done), 7);
+        cr_assert(strv_contains(told.done, "CPU 1 was still offline, and was brought online by hand."));
+        cr_assert(strv_contains(told.done, "mmiotrace is off."));
+        cr_assert(strv_contains(told.done, "per_cpu/cpu0/buffer_size_kb is 1408 again."));
+        cr_assert(strv_contains(told.done, "trace_clock is local again."));
         cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &again, NULL), 0);
-        cr_assert_null(again);
+        cr_assert_null(again.done);
 }
 
 Test(tracer_arm, journal_of_another_boot) {
-        _cleanup_strv_ char **done = NULL;
+        _cleanup_tracer_restored_ TracerRestored told = {};
         _cleanup_rig_ Rig rig;
 
         rig_make(&rig);
         cr_assert_eq(undo_add(rig.runtime_fd, OTHER_BOOT, UNDO_CONTROL, "tracing_on", "1"), 0);
-        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &done, NULL), TRACER_JOURNAL_DROPPED);
-        cr_assert_null(done);
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, NULL), TRACER_JOURNAL_DROPPED);
+        cr_assert_null(told.done);
         assert_file(&rig, "tracing/tracing_on", "0");
         cr_assert_not(undo_exists(rig.runtime_fd));
 }
@@ -437,18 +440,294 @@ Test(tracer_arm, restoring_goes_on) {
         }
 }
 
-/* Under mmiotrace, nothing else may be touched. */
+#define DEVICE "0000:00:02.0"
+#define DRIVER_LINK "sys/devices/pci0000:00/" DEVICE "/driver"
+
+/* A device that a session has taken off its driver. */
+static void unbind(const Rig *rig) {
+        fake_pci_device(&rig->machine.tree, DEVICE, "8086:10d3", "020000");
+        fake_pci_driver(&rig->machine.tree, "e1000e", NULL);
+        cr_assert_eq(undo_add(rig->runtime_fd, BOOT, UNDO_BIND, "e1000e", DEVICE), 0);
+}
+
+static void take_cpu_down(const Rig *rig) {
+        fake_file(&rig->machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
+        cr_assert_eq(undo_add(rig->runtime_fd, BOOT, UNDO_CPUS, NULL, "0-1"), 0);
+}
+
+/* The tracer's settings may not be touched under mmiotrace, but everything else comes back. */
 Test(tracer_arm, tracer_that_stays) {
+        _cleanup_tracer_restored_ TracerRestored told = {};
         _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_error_ Error error = {};
+        _cleanup_free_ char *before = NULL;
+        _cleanup_undo_ Undo undo = {};
         _cleanup_rig_ Rig rig;
 
         rig_make(&rig);
+        rig.context.config.oops_dump = OOPS_DUMP_ALL;
+        unbind(&rig);
+        take_cpu_down(&rig);
         arm(&rig, 0, &armed);
         machine_refuse(&rig.machine, "tracing/current_tracer");
-        cr_assert_lt(restore(&rig), 0);
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, &error), -ENOTRECOVERABLE);
+        cr_assert(strstr(error.text, "until the machine is booted again"), "%s", error.text);
         assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "97559");
         assert_file(&rig, "tracing/tracing_on", "1");
+        assert_file(&rig, "sys/devices/system/cpu/cpu1/online", "1");
+        assert_file(&rig, "sys/bus/pci/drivers/e1000e/bind", DEVICE);
+        assert_file(&rig, "proc/sys/kernel/ftrace_dump_on_oops", "0");
+        cr_assert_eq(strv_length(told.done), 3);
+        cr_assert(strstr(told.done[0], "/proc/sys/kernel/ftrace_dump_on_oops") || strstr(told.done[1], "mmiotrace still on"));
+
+        /* What is undone is not undone once more, over what the user may have made of it. */
+        cr_assert_eq(undo_load(rig.runtime_fd, BOOT, &undo), 0);
+        for (size_t i = 0; i < undo.n_entries; i++)
+                cr_assert(undo.entries[i].kind == UNDO_TRACER || undo.entries[i].kind == UNDO_CONTROL);
+        fake_file(&rig.machine.tree, "sys/devices/system/cpu/cpu1/online", "0");
+        for (unsigned i = 0; i < 2 * TRACER_TRIES_MAX; i++)
+                cr_assert_eq(restore(&rig), -ENOTRECOVERABLE);
+        assert_file(&rig, "sys/devices/system/cpu/cpu1/online", "0");
+
+        /* Should the kernel have it after all, the rest follows. */
+        fake_file(&rig.machine.tree, "tracing/current_tracer", "mmiotrace\n");
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "tracing/current_tracer", "nop");
+        assert_file(&rig, "tracing/tracing_on", "0");
+        assert_file(&rig, "tracing/per_cpu/cpu0/buffer_size_kb", "1408");
+        cr_assert_not(undo_exists(rig.runtime_fd));
+}
+
+Test(tracer_arm, tracefs_is_gone) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_error_ Error error = {};
+        _cleanup_free_ char *tracers = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        unbind(&rig);
+        take_cpu_down(&rig);
+        arm(&rig, 0, &armed);
+        tracers = fake_read(&rig.machine.tree, "tracing/available_tracers");
+        fake_remove(&rig.machine.tree, "tracing/available_tracers");
+        for (unsigned i = 0; i < 2 * TRACER_TRIES_MAX; i++)
+                cr_assert_lt(tracer_restore(&rig.context, rig.runtime_fd, BOOT, NULL, &error), 0);
+        cr_assert_eq(error.code, ERROR_NO_TRACEFS);
+        assert_file(&rig, "sys/devices/system/cpu/cpu1/online", "1");
+        assert_file(&rig, "sys/bus/pci/drivers/e1000e/bind", DEVICE);
+        assert_file(&rig, "tracing/current_tracer", "mmiotrace");
+        fake_file(&rig.machine.tree, "tracing/available_tracers", tracers);
+        cr_assert_eq(restore(&rig), 1);
+        assert_file(&rig, "tracing/current_tracer", "nop");
+        assert_file(&rig, "tracing/tracing_on", "0");
+        cr_assert_not(undo_exists(rig.runtime_fd));
+}
+
+/* The user has overtaken it: nothing is left to be undone, and that is said. */
+Test(tracer_arm, overtaken) {
+        static const struct {
+                const char *removed, *said;
+        } cases[] = {
+                { "sys/bus/pci/drivers/e1000e", "The driver e1000e was unloaded during the session" },
+                { "sys/bus/pci/devices/" DEVICE, DEVICE " was taken out of the machine" },
+                { "sys/devices/system/cpu/cpu1", "CPU 1 was taken out of the machine" },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_tracer_restored_ TracerRestored told = {};
+                _cleanup_error_ Error error = {};
+                _cleanup_rig_ Rig rig;
+
+                rig_make(&rig);
+                unbind(&rig);
+                take_cpu_down(&rig);
+                fake_remove(&rig.machine.tree, cases[i].removed);
+                cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, &error), 1, "%s", strempty(error.text));
+                cr_assert_eq(strv_length(told.warnings), 1, "%s: %s", cases[i].removed, told.warnings ? told.warnings[0] : "none");
+                cr_assert(startswith(told.warnings[0], cases[i].said), "%s", told.warnings[0]);
+                cr_assert_eq(strv_length(told.done), 1);
+                cr_assert_not(undo_exists(rig.runtime_fd));
+                cr_assert_not(machine_has(&rig.machine, "run/undo.bad"));
+        }
+}
+
+/* What one session could not undo is not held against the next, and not for ever against the machine. */
+Test(tracer_arm, what_stays_impossible) {
+        _cleanup_tracer_restored_ TracerRestored told = {}, last = {};
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_free_ char *bad = NULL;
+        _cleanup_error_ Error error = {};
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        take_cpu_down(&rig);
+        machine_refuse(&rig.machine, "sys/devices/system/cpu/cpu1/online");
+        cr_assert_lt(tracer_restore(&rig.context, rig.runtime_fd, BOOT, NULL, &error), 0);
+        cr_assert(startswith(error.text, "CPU 1 stays offline"), "%s", error.text);
+        error_done(&error);
+
+        arm(&rig, 0, &armed);
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, &error), 1, "%s", strempty(error.text));
+        cr_assert_eq(strv_length(told.warnings), 1);
+        cr_assert(startswith(told.warnings[0], "An earlier session has left something changed"), "%s", told.warnings[0]);
+        cr_assert(strstr(told.warnings[0], "CPU 1 stays offline"));
+        assert_file(&rig, "tracing/current_tracer", "nop");
         cr_assert(undo_exists(rig.runtime_fd));
+
+        for (unsigned i = 2; i < TRACER_TRIES_MAX - 1; i++)
+                cr_assert_lt(restore(&rig), 0);
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &last, &error), 1, "%s", strempty(error.text));
+        cr_assert_eq(strv_length(last.warnings), 1);
+        cr_assert(strstr(last.warnings[0], "given up"), "%s", last.warnings[0]);
+        cr_assert_not(undo_exists(rig.runtime_fd));
+        bad = machine_read(&rig.machine, "run/undo.bad");
+        cr_assert(strstr(bad, "\"cpus\"") && strstr(bad, "0-1"), "%s", bad);
+        cr_assert_eq(restore(&rig), 0);
+}
+
+/* The value of before both sessions counts, also where the later one could be tried again. */
+Test(tracer_arm, older_value_wins) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        path = below(rig.machine.tree.root, "run/undo");
+        fake_file(&rig.machine.tree, "tracing/tracing_on", "0\n");
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CONTROL, "tracing_on", "0"), 0);
+        cr_assert_eq(undo_add(rig.runtime_fd, BOOT, UNDO_CONTROL, "tracing_on", "1"), 0);
+        machine_refuse(&rig.machine, "tracing/tracing_on");
+        /* As it is what the older one wants, only the younger one has failed. */
+        (void) restore(&rig);
+        cr_assert_not(undo_exists(rig.runtime_fd));
+}
+
+/* A downgrade, say. */
+Test(tracer_arm, lines_of_another_version) {
+        _cleanup_tracer_restored_ TracerRestored told = {};
+        _cleanup_free_ char *bad = NULL;
+        _cleanup_rig_ Rig rig;
+
+        rig_make(&rig);
+        fake_file(&rig.machine.tree, "tracing/tracing_on", "1\n");
+        fake_file(&rig.machine.tree, "run/undo",
+                        "{\"boot\":\"" OTHER_BOOT "\",\"kind\":\"cpus\",\"name\":\"\",\"value\":\"0-3\"}\n"
+                        "{\"boot\":\"" BOOT "\",\"kind\":\"rlimit\",\"name\":\"x\",\"value\":\"y\"}\n"
+                        "{\"boot\":\"" BOOT "\",\"kind\":\"control\",\"name\":\"tracing_on\",\"value\":\"0\"}\n"
+                        "{\"boot\":\"" BOOT "\",\"kind\":\"contr");
+        cr_assert_eq(tracer_restore(&rig.context, rig.runtime_fd, BOOT, &told, NULL), 1);
+        assert_file(&rig, "tracing/tracing_on", "0");
+        cr_assert_eq(strv_length(told.warnings), 1);
+        cr_assert(strstr(told.warnings[0], "undo.bad"), "%s", told.warnings[0]);
+        cr_assert_not(undo_exists(rig.runtime_fd));
+        bad = machine_read(&rig.machine, "run/undo.bad");
+        cr_assert(strstr(bad, "rlimit") && !strstr(bad, "tracing_on") && !strstr(bad, "cpus"), "%s", bad);
+}
+
+static pid_t restore_in_child(Rig *rig, int not_for_it_fd) {
+        pid_t pid = fork();
+
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                safe_close(not_for_it_fd);
+                _exit(restore(rig) & 0x7f);
+        }
+        return pid;
+}
+
+static int await(pid_t pid) {
+        int status;
+
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        return status;
+}
+
+/* Killed at each step, and done again. */
+Test(tracer_arm, killed_at_each_entry) {
+        static const char *const steps[] = {
+                "tracing/current_tracer",
+                "tracing/per_cpu/cpu0/buffer_size_kb",
+                "tracing/tracing_cpumask",
+                "tracing/buffer_percent",
+                "tracing/options/overwrite",
+                "tracing/trace_clock",
+                "tracing/tracing_on",
+                "proc/sys/kernel/ftrace_dump_on_oops",
+                "sys/devices/system/cpu/online",
+                "sys/devices/system/cpu/cpu1/online",
+                "sys/bus/pci/drivers/e1000e/bind",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(steps); i++) {
+                bool for_writing = i >= 9;
+                _cleanup_tracer_armed_ TracerArmed armed = {};
+                _cleanup_free_ char *before = NULL, *content = NULL, *path = NULL;
+                _cleanup_close_ int fd = -EBADF;
+                _cleanup_rig_ Rig rig;
+                char written[64];
+                int status;
+                pid_t pid;
+                ssize_t n;
+
+                rig_make(&rig);
+                rig.context.config.oops_dump = OOPS_DUMP_ALL;
+                fake_pci_device(&rig.machine.tree, DEVICE, "8086:10d3", "020000");
+                fake_pci_driver(&rig.machine.tree, "e1000e", NULL);
+                fake_file(&rig.machine.tree, "sys/bus/pci/drivers/e1000e/bind", DEVICE);
+                fake_file(&rig.machine.tree, "sys/devices/system/cpu/cpu1/online", "1");
+                before = machine_settings(&rig.machine);
+                fake_file(&rig.machine.tree, "sys/bus/pci/drivers/e1000e/bind", "");
+                unbind(&rig);
+                take_cpu_down(&rig);
+                arm(&rig, 0, &armed);
+
+                content = fake_read(&rig.machine.tree, steps[i]);
+                path = below(rig.machine.tree.root, steps[i]);
+                machine_block(&rig.machine, steps[i]);
+                pid = restore_in_child(&rig, -EBADF);
+                fd = for_writing ? open(path, O_RDONLY | O_CLOEXEC) : machine_await_stuck(&rig.machine, steps[i]);
+                cr_assert_geq(fd, 0);
+                cr_assert_eq(kill(pid, SIGKILL), 0);
+                status = await(pid);
+                cr_assert(for_writing || WIFSIGNALED(status), "%s: %d", steps[i], status);
+                cr_assert(undo_exists(rig.runtime_fd) || for_writing);
+                /* What came out before the end has been done. */
+                n = for_writing ? read(fd, written, sizeof written - 1) : 0;
+                cr_assert_geq(n, 0);
+                written[n] = 0;
+
+                fake_file(&rig.machine.tree, steps[i], n > 0 ? written : content);
+                cr_assert_geq(restore(&rig), 0, "%s", steps[i]);
+                machine_assert_settings(&rig.machine, before);
+        }
+}
+
+/* A worker that has outlived its daemon, say, and the next daemon's. */
+Test(tracer_arm, two_at_the_same_time) {
+        _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_free_ char *before = NULL, *content = NULL;
+        _cleanup_rig_ Rig rig;
+        pid_t first, second;
+        int fd, status;
+
+        rig_make(&rig);
+        before = machine_settings(&rig.machine);
+        arm(&rig, 0, &armed);
+        content = fake_read(&rig.machine.tree, "tracing/buffer_percent");
+        machine_block(&rig.machine, "tracing/buffer_percent");
+        first = restore_in_child(&rig, -EBADF);
+        fd = machine_await_stuck(&rig.machine, "tracing/buffer_percent");
+        second = restore_in_child(&rig, fd);
+        /* While the first is at it, the second does not come to an end. */
+        cr_assert_eq(poll(NULL, 0, 100), 0);
+        cr_assert_eq(waitpid(second, &status, WNOHANG), 0);
+        fake_file(&rig.machine.tree, "tracing/buffer_percent", content);
+        cr_assert_eq(write_all(fd, content, strlen(content)), 0);
+        safe_close(fd);
+        status = await(first);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%d", status);
+        status = await(second);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+        machine_assert_settings(&rig.machine, before);
 }
 
 Test(tracer_arm, formats) {

@@ -64,8 +64,25 @@ Test(undo, other_boot) {
         _cleanup_undo_ Undo undo = {};
 
         add(UNDO_CONTROL, "tracing_on", "1");
-        cr_assert_eq(undo_load(test_dir(), OTHER_BOOT, &undo), -ESTALE);
+        cr_assert_eq(undo_load(test_dir(), OTHER_BOOT, &undo), 0);
+        cr_assert_eq(undo.n_entries, 0);
+        cr_assert_eq(undo.n_stale, 1);
+        cr_assert_null(undo.unknown);
         cr_assert(undo_exists(test_dir()));
+}
+
+/* A line of another boot takes none of this one along. */
+Test(undo, other_boot_among_ours) {
+        _cleanup_undo_ Undo undo = {};
+
+        add(UNDO_CONTROL, "tracing_on", "1");
+        cr_assert_eq(undo_add(test_dir(), OTHER_BOOT, UNDO_CPUS, NULL, "0-7"), 0);
+        add(UNDO_CPUS, NULL, "0-3");
+        cr_assert_eq(undo_load(test_dir(), BOOT, &undo), 0);
+        cr_assert_eq(undo.n_entries, 2);
+        cr_assert_eq(undo.n_stale, 1);
+        assert_entry(&undo, 0, UNDO_CONTROL, "tracing_on", "1");
+        assert_entry(&undo, 1, UNDO_CPUS, "", "0-3");
 }
 
 Test(undo, removed) {
@@ -88,24 +105,61 @@ Test(undo, torn_line) {
         append_raw("{\"boot\":\"" BOOT "\",\"kind\":\"control\",\"name\":\"trace_cl");
         cr_assert_eq(undo_load(test_dir(), BOOT, &undo), 0);
         cr_assert_eq(undo.n_entries, 1);
+        cr_assert_null(undo.unknown);
         assert_entry(&undo, 0, UNDO_CONTROL, "tracing_on", "1");
 
         /* It takes none of those that come behind it along. */
         add(UNDO_CONTROL, "trace_clock", "local");
         cr_assert_eq(undo_load(test_dir(), BOOT, &later), 0);
         cr_assert_eq(later.n_entries, 2);
+        cr_assert_null(later.unknown);
         assert_entry(&later, 1, UNDO_CONTROL, "trace_clock", "local");
 }
 
+/* What they say is not known, and so it is not thrown away. */
 Test(undo, lines_of_others) {
+        static const char zero[] = "{\"boot\":\"" BOOT "\",\"kind\":\"tra\0cer\"}\n";
+        _cleanup_close_ int fd = -EBADF;
         _cleanup_undo_ Undo undo = {};
 
         add(UNDO_CONTROL, "tracing_on", "1");
-        append_raw("junk\n[1,2]\n{\"boot\":\"" BOOT "\",\"kind\":\"format-disk\",\"name\":\"\",\"value\":\"\"}\n");
+        append_raw("junk\n[1,2]\n{\"boot\":\"" BOOT "\",\"kind\":\"format-disk\",\"name\":\"\",\"value\":\"\"}\n{}\n");
+        fd = openat(test_dir(), "undo", O_WRONLY | O_APPEND | O_CLOEXEC);
+        cr_assert_eq(write_all(fd, zero, sizeof zero - 1), 0);
         add(UNDO_TRACER, NULL, NULL);
         cr_assert_eq(undo_load(test_dir(), BOOT, &undo), 0);
         cr_assert_eq(undo.n_entries, 2);
         assert_entry(&undo, 1, UNDO_TRACER, "", "");
+        cr_assert_eq(strv_length(undo.unknown), 5);
+        cr_assert_str_eq(undo.unknown[0], "junk");
+        cr_assert(strstr(undo.unknown[2], "format-disk"));
+        cr_assert(strstr(undo.unknown[4], "tra?cer"));
+}
+
+Test(undo, kept_and_set_aside) {
+        _cleanup_undo_ Undo undo = {}, kept = {};
+        _cleanup_free_ char *bad = NULL;
+
+        add(UNDO_CONTROL, "tracing_on", "1");
+        add(UNDO_CPUS, NULL, "0-3");
+        add(UNDO_TRACER, NULL, NULL);
+        cr_assert_eq(undo_load(test_dir(), BOOT, &undo), 0);
+        undo.entries[1].n_tries = 3;
+        cr_assert_eq(undo_keep(test_dir(), BOOT, undo.entries + 1, 1), 0);
+        cr_assert_eq(undo_set_aside(test_dir(), BOOT, undo.entries, 1, (char *[]) { (char *) "junk", NULL }), 0);
+        add(UNDO_CPUS, NULL, "0-1");
+        cr_assert_eq(undo_load(test_dir(), BOOT, &kept), 0);
+        cr_assert_eq(kept.n_entries, 2);
+        assert_entry(&kept, 0, UNDO_CPUS, "", "0-3");
+        cr_assert_eq(kept.entries[0].n_tries, 3);
+        assert_entry(&kept, 1, UNDO_CPUS, "", "0-1");
+        cr_assert_eq(kept.entries[1].n_tries, 0);
+        cr_assert_eq(read_file_at(test_dir(), "undo.bad", MIB, &bad, NULL), 0);
+        cr_assert(strstr(bad, "tracing_on") && strstr(bad, "\njunk\n"), "%s", bad);
+
+        cr_assert_eq(undo_keep(test_dir(), BOOT, NULL, 0), 0);
+        cr_assert_not(undo_exists(test_dir()));
+        cr_assert_eq(undo_keep(test_dir(), BOOT, NULL, 0), 0);
 }
 
 Test(undo, file_is_private_and_no_link) {

@@ -338,6 +338,29 @@ Test(manager, kernel_refuses_to_go_back) {
         daemon_stop(f);
 }
 
+/* What one session has left is tried again, and is not the next one's failure. */
+Test(manager, next_session_is_not_to_blame) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *text = NULL, *warnings = NULL;
+
+        want_every_setting(f);
+        daemon_start(f);
+        free(expect_path(session_start(f, 1, "stacks", "b", 1)));
+        machine_refuse(&f->machine, "tracing/options/stacktrace");
+        text = expect_error(manager_call(f, "Stop", "a{sv}", 0), "Kernel");
+        wait_for_session(f, BUS_PATH_SESSION "/_1", "failed");
+
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 1, "stacks", "b", 1)));
+        session_stop(f);
+        wait_for_session(f, BUS_PATH_SESSION "/_2", "sealed");
+        assert_session(f, BUS_PATH_SESSION "/_2", "Result", "success");
+        warnings = get_all(f, BUS_PATH_SESSION "/_2", BUS_INTERFACE_SESSION);
+        cr_assert(strstr(warnings, "An earlier session has left something changed"), "%s", warnings);
+        cr_assert(machine_has(&f->machine, "run/undo"));
+        daemon_stop(f);
+}
+
 /* Each file that arming and draining need is missing, in turn. */
 /* Without them the pages mean nothing: then it is the kernel's text that is captured. */
 Test(manager, kernel_does_not_describe_its_pages) {
