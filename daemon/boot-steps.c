@@ -151,7 +151,7 @@ static int begin(const Context *context, int runtime_fd, const char *boot_id, ch
 
 int boot_begin(const Context *context, char **ret_module, Error *error) {
         _cleanup_free_ char *boot_id = NULL;
-        _cleanup_close_ int runtime_fd = -EBADF;
+        _cleanup_close_ int runtime_fd = -EBADF, lock_fd = -EBADF;
         int r;
 
         if (mkdir(context->runtime_dir, 0700) < 0 && errno != EEXIST)
@@ -160,6 +160,11 @@ int boot_begin(const Context *context, char **ret_module, Error *error) {
         r = runtime_fd < 0 ? -errno : undo_boot_id(context->proc_root, &boot_id);
         if (r < 0)
                 return error_set_errno(error, ERROR_FAILED, r, "Cannot begin the session at boot");
+        r = undo_lock(runtime_fd, false, &lock_fd);
+        if (r == -EWOULDBLOCK)
+                return error_set(error, ERROR_STATE, "mmiotraced is there already; this is not the time for the session at boot.");
+        if (r < 0)
+                return error_set_errno(error, ERROR_FAILED, r, "Cannot lock the runtime directory");
         /* What the journal says would be undone with the first step that fails here. */
         if (undo_exists(runtime_fd))
                 return error_set(error, ERROR_STATE, "The machine is changed for another session already; this is not its boot.");

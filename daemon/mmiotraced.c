@@ -11,6 +11,9 @@
 #include "recover.h"
 #include "util.h"
 
+/* RestartPreventExitStatus= of the units that recover. */
+#define EXIT_NEEDS_BOOT 3
+
 static void help(void) {
         puts("mmiotraced [OPTION]\n"
              "\n"
@@ -19,8 +22,10 @@ static void help(void) {
              "\n"
              "     --boot         Begin the session that this boot was armed for, and exit\n"
              "     --recover      Do not run: end the session that a dead daemon has left, put\n"
-             "                    the machine back, and exit; 1 if that is not possible\n"
-             "     --if-stopped   With --recover, from a unit: only if it is being stopped\n"
+             "                    the machine back, and exit; 1 if that is not possible, 3 if it takes\n"
+             "                    a boot\n"
+             "     --if-stopped   With --recover, from a unit: only if it is being stopped, or has\n"
+             "                    failed too often\n"
              "     --if-gone      With --recover: only if no daemon is on its way\n"
              "     --bus-introspect [INTERFACE]\n"
              "                    Write the introspection data of all interfaces, or of one, and exit\n"
@@ -126,9 +131,9 @@ int main(int argc, char *argv[]) {
         if (recover) {
                 /* systemd takes no descriptors from a process that is not the service's main one. */
                 (void) unsetenv("NOTIFY_SOCKET");
-                r = recover_run(&context, when);
+                r = recover_run(&context, when, secure_getenv("SERVICE_RESULT"), secure_getenv("EXIT_STATUS"));
         } else
                 r = boot ? boot_run(&context) : daemon_run(&context);
         config_done(&context.config);
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r == -ENOTRECOVERABLE ? EXIT_NEEDS_BOOT : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

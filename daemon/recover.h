@@ -11,10 +11,11 @@
 
 typedef enum RecoverWhen {
         RECOVER_NOW,            /* whatever becomes of the service: by hand, and at a boot to which it has not come in time */
-        RECOVER_IF_STOPPED,     /* for a unit that is being stopped, and not in between two starts of it */
+        RECOVER_IF_STOPPED,     /* for a unit that is being stopped, and in between two starts only if it fails too often */
         RECOVER_IF_GONE,        /* no daemon is on its way, as after a crash */
 } RecoverWhen;
 
-/* Returns 1 if there was something to do, 0 if not, or if a daemon is there, whose work it is. Logs what it does, and its
+/* service_result, exit_status: how the daemon ended, as systemd says it; NULL: it does not (see takeovers.h). -ENOTRECOVERABLE:
+ * trying again is of no use. Returns 1 if there was something to do, 0 if not, or if a daemon is there, whose work it is. Logs what it does, and its
  * errors. */
-int recover_run(Context *context, RecoverWhen when);
+int recover_run(Context *context, RecoverWhen when, const char *service_result, const char *exit_status);

@@ -14,6 +14,7 @@
 #include "ring-size.h"
 #include "session-capture.h"
 #include "steps.h"
+#include "takeovers.h"
 #include "tracer.h"
 #include "undo.h"
 
@@ -159,6 +160,7 @@ static void on_restored(const Error *error, void *userdata) {
         Session *s = userdata;
 
         s->worker = worker_free(s->worker);
+        takeovers_forget(s->manager->runtime_fd);
         if (error) {
                 session_warn(s, strempty(error->text));
                 session_set_result(s, RESULT_RESTORE_FAILED, error->text);
@@ -248,6 +250,7 @@ static void on_drained(const Error *error, void *userdata) {
         s->space_short = false;
         s->symbols = worker_free(s->symbols);
         s->end_timer = sd_event_source_disable_unref(s->end_timer);
+        s->stable_timer = sd_event_source_disable_unref(s->stable_timer);
         drain_pipes_close(&s->pipes, s->id);
         s->n_rate = s->ring_bytes = 0;
         s->marker_fd = safe_close(s->marker_fd);
@@ -406,6 +409,24 @@ static void begin_work(Session *s) {
                 set_driver_to_work(s);
 }
 
+static int on_stable(sd_event_source *source, uint64_t usec, void *userdata) {
+        Session *s = userdata;
+
+        s->stable_timer = sd_event_source_disable_unref(s->stable_timer);
+        takeovers_forget(s->manager->runtime_fd);
+        return 0;
+}
+
+static void set_stable_timer(Session *s) {
+        int r;
+
+        if (s->stable_timer)
+                return;
+        r = sd_event_add_time_relative(s->manager->event, &s->stable_timer, CLOCK_MONOTONIC, TAKEOVERS_STABLE_USEC, 0, on_stable, s);
+        if (r < 0)
+                session_log_failure(s, r, "the bad ends of earlier daemons stay counted");
+}
+
 static void on_drain_line(const char *key, const char *value, void *userdata) {
         Session *s = userdata;
 
@@ -433,6 +454,8 @@ static void on_drain_line(const char *key, const char *value, void *userdata) {
                         begin_work(s);
                 else if (s->resumed)
                         bind_again(s);
+                if (s->resumed)
+                        set_stable_timer(s);
                 s->resumed = false;
                 break;
         case SESSION_DRAINING:
@@ -664,6 +687,7 @@ int session_start(Session *s, Error *error) {
         int r;
 
         s->work_due = true;
+        takeovers_forget(s->manager->runtime_fd);
         /* It is armed already. */
         if (s->options.at_boot) {
                 session_set_state(s, SESSION_ARMING);

@@ -12,6 +12,7 @@
 #include "session-capture.h"
 #include "session.h"
 #include "submission.h"
+#include "takeovers.h"
 
 #define MARKS_MAX 10000
 /* Of more than these, no more often than this: all are written each time, and a flood would keep the loop busy. */
@@ -162,6 +163,7 @@ Session *session_free(Session *s) {
                 return NULL;
         manager_unlink_session(s->manager, s);
         sd_event_source_disable_unref(s->end_timer);
+        sd_event_source_disable_unref(s->stable_timer);
         if (s->marks_timer)
                 (void) session_save(s, SAVE_LATER);
         sd_event_source_disable_unref(s->marks_timer);
@@ -330,6 +332,17 @@ void session_renew_archive_or_log(Session *s) {
                 session_log_failure(s, -error_to_errno(error.code), strempty(error.text));
 }
 
+/* It brings down each daemon that takes it up, or seems to, and the program that was to end it then could not. What is still
+ * in the ring may be the reason: so nobody looks at that any more. */
+static void give_up(Session *s) {
+        session_set_result(s, RESULT_INTERRUPTED, "The daemon hung or crashed again and again during the session, so the session was "
+                        "ended; what was still in the ring buffer is lost, without a count.");
+        session_set_state(s, SESSION_INTERRUPTED);
+        if (drain_pipes_open(&s->manager->fd_store, s->id, strempty(s->online), &s->pipes) >= 0)
+                drain_pipes_close(&s->pipes, s->id);
+        session_restore(s);
+}
+
 void session_resume(Session *s) {
         if (session_is_over(s)) {
                 /* Its program was not there, or was killed. */
@@ -346,6 +359,10 @@ void session_resume(Session *s) {
         /* The kernel still records for it, and what was on its way is in the pipes: nothing was lost with the daemon. */
         if (s == s->manager->active && (s->state == SESSION_CAPTURING || s->state == SESSION_DRAINING) &&
             streq_ptr(s->boot_id, s->manager->boot_id)) {
+                if (s->manager->quitting == QUIT_NOT && takeovers_are_enough(s->manager->runtime_fd)) {
+                        give_up(s);
+                        return;
+                }
                 s->resumed = true;
                 /* But for text there is nowhere else to be on the way than in the process that read it. */
                 if (streq_ptr(s->source, "text"))

@@ -131,6 +131,7 @@ typedef struct Session {
         DrainPipes pipes;       /* while it captures */
         Worker *worker;         /* arms, later restores */
         sd_event_source *end_timer;     /* of stop_after_usec, while it captures */
+        sd_event_source *stable_timer;  /* until it has captured long enough since the daemon was there */
         sd_event_source *marks_timer;   /* until marks that are not on disk yet are */
         Worker *bind, *drain, *syncer, *tally, *watch, *symbols, *early_seal;
         Worker *saver;          /* brings session.json to the disk */

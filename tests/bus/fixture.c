@@ -208,13 +208,28 @@ void daemon_kill(Fixture *f, bool with_workers) {
         wait_until(f, !f->daemon_is_there);
 }
 
-int daemon_recover(Fixture *f) {
+static int recover(Fixture *f, const char *option) {
         pid_t pid = program_start((char *[]) { (char *) TEST_DAEMON, f->machine.tree.root, f->machine.tree.modules,
-                        (char *) f->seal_program, (char *) "--recover", NULL });
+                        (char *) f->seal_program, (char *) option, NULL });
         int status = wait_for_exit(pid);
 
         cr_assert(WIFEXITED(status), "status %d", status);
         return WEXITSTATUS(status);
+}
+
+int daemon_recover(Fixture *f) {
+        return recover(f, "--recover");
+}
+
+int daemon_ended(Fixture *f, const char *service_result, const char *exit_status) {
+        int status;
+
+        cr_assert_eq(setenv("SERVICE_RESULT", service_result, true), 0);
+        cr_assert_eq(setenv("EXIT_STATUS", exit_status, true), 0);
+        status = recover(f, "--if-stopped");
+        (void) unsetenv("SERVICE_RESULT");
+        (void) unsetenv("EXIT_STATUS");
+        return status;
 }
 
 static pid_t find_worker(const Fixture *f, const char *name) {

@@ -59,6 +59,8 @@ void daemon_kill(Fixture *fixture, bool with_workers);
 
 /* Runs the program that systemd starts when the daemon is gone for good; returns its exit status. */
 int daemon_recover(Fixture *fixture);
+/* The one that it starts each time that the daemon has ended, with how that was. */
+int daemon_ended(Fixture *fixture, const char *service_result, const char *exit_status);
 
 /* Kills the worker of that name; there has to be one. */
 void daemon_kill_worker(Fixture *fixture, const char *name);

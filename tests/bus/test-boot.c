@@ -281,6 +281,20 @@ Test(boot, cut_short) {
         assert_nothing_pending(&f->machine);
 }
 
+/* Nor beside a daemon, which may have plans of its own. */
+Test(boot, daemon_is_there_already) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL;
+
+        arm_and_shut_down(f);
+        daemon_start(f);
+        before = machine_settings(&f->machine);
+        cr_assert_not(boot(f));
+        machine_assert_settings(&f->machine, before);
+        cr_assert(machine_has(&f->machine, ARMED));
+        daemon_stop(f);
+}
+
 /* A file that somebody else may have written begins nothing. */
 Test(boot, files_that_are_not_trusted) {
         static const char *const bad[] = { "", "{}", "nonsense", "{ \"version\": 1, \"driver\": \"e1000e\", \"load\": true }",

@@ -22,7 +22,7 @@ int main(int argc, char *argv[]) {
         int r;
 
         if (argc != 4 && argc != 5) {
-                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM [--boot | --recover]\n", stderr);
+                fputs("usage: test-daemon ROOT MODULE_DIR SEAL_PROGRAM [--boot | --recover | --if-stopped]\n", stderr);
                 return 2;
         }
         _cleanup_free_ char *tracing_dir = below(argv[1], "tracing"), *sys_root = below(argv[1], "sys"),
@@ -59,7 +59,9 @@ int main(int argc, char *argv[]) {
                 r = boot_begin(&context, &module, &error);
                 fprintf(stderr, "boot: %i %s\n", r, module ?: strempty(error.text));
         } else
-                r = argc == 5 ? recover_run(&context, RECOVER_NOW) : daemon_run(&context);
+                r = argc == 5 ? recover_run(&context, streq(argv[4], "--if-stopped") ? RECOVER_IF_STOPPED : RECOVER_NOW,
+                                        getenv("SERVICE_RESULT"), getenv("EXIT_STATUS")) :
+                                daemon_run(&context);
         config_done(&context.config);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -179,6 +179,86 @@ Test(recover, setting_that_is_refused) {
         machine_assert_settings(&f->machine, before);
 }
 
+/* Nothing more comes out of the ring: the machine does not wait for that. */
+Test(recover, drain_that_hangs) {
+        static const char *const stats = "tracing/per_cpu/cpu0/stats";
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *content = fake_read(&f->machine.tree, stats);
+        uint64_t start_usec;
+
+        free(capture_and_die(f));
+        machine_block(&f->machine, stats);
+        start_usec = now_monotonic_usec();
+        cr_assert_eq(daemon_recover(f), 0);
+        cr_assert_lt(now_monotonic_usec() - start_usec, 15 * USEC_PER_SEC);
+        fake_file(&f->machine.tree, stats, content);
+        machine_assert_settings(&f->machine, before);
+}
+
+static void assert_given_up(Fixture *f, const char *session) {
+        _cleanup_free_ char *text = NULL;
+
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "interrupted");
+        text = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(text, "hung or crashed again and again"), "%s", text);
+}
+
+/* Each daemon that takes it up hangs: the third time, the session is ended. */
+Test(recover, daemon_that_hangs_again_and_again) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL;
+
+        session = capture_and_die(f);
+        machine_record(&f->machine);
+        cr_assert_eq(daemon_ended(f, "watchdog", "ABRT"), 0);
+        cr_assert_eq(daemon_ended(f, "timeout", "TERM"), 0);
+        cr_assert_eq(daemon_ended(f, "success", "0"), 0);
+        cr_assert_eq(daemon_ended(f, "signal", "KILL"), 0);
+        cr_assert(machine_has(&f->machine, "run/undo"));
+        /* As if it had taken minutes. */
+        fake_file(&f->machine.tree, "run/takeovers", "41 1\n");
+        cr_assert_eq(daemon_ended(f, "timeout", "TERM"), 0);
+        machine_assert_settings(&f->machine, before);
+        daemon_start(f);
+        assert_given_up(f, session);
+        assert_unpacked_log(f, session);
+        daemon_stop(f);
+}
+
+/* Where that could not be done, the next daemon leaves the session alone, and only restores the machine. */
+Test(recover, session_that_is_not_taken_up_any_more) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL;
+
+        session = capture_and_die(f);
+        fake_file(&f->machine.tree, "run/takeovers", "60 1\n");
+        daemon_start(f);
+        assert_given_up(f, session);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
+/* It goes on, however often its daemon is killed. */
+Test(recover, daemon_that_is_killed_again_and_again) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = machine_settings(&f->machine), *session = NULL;
+
+        session = capture_and_die(f);
+        for (unsigned i = 0; i < 25; i++)
+                cr_assert_eq(daemon_ended(f, "signal", "KILL"), 0);
+        cr_assert(machine_has(&f->machine, "run/undo"));
+        machine_record(&f->machine);
+        daemon_start(f);
+        assert_session(f, session, "State", "capturing");
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "success");
+        assert_unpacked_log(f, session);
+        machine_assert_settings(&f->machine, before);
+        daemon_stop(f);
+}
+
 #define recover(fixture) call_begin(fixture, BUS_PATH, BUS_INTERFACE_MANAGER, "Recover", "a{sv}", 0)
 
 /* What was done, a sentence a line; the path of the session, which is the caller's, in ret_session. */
