@@ -343,6 +343,7 @@ typedef enum Fate {
         FATE_WAITS,             /* it was not tried */
         FATE_UNDONE,
         FATE_FAILED,
+        FATE_LEFT,              /* the same, but by an earlier session already */
         FATE_SET_ASIDE,
 } Fate;
 
@@ -351,16 +352,18 @@ typedef struct Restoring {
         Undo undo;
         Fate *fates;            /* of the entries */
         TracerRestored *told;
-        Error *error;
+        Error error;            /* the first one */
         Error unreachable;      /* why tracefs cannot be used; ERROR_NONE: it can */
         uint64_t deadline_usec;
         bool has_new;           /* something in the journal is of a session that ends only now */
-        int result;
+        bool tracer_stays;      /* see Undoing */
+        int failed;             /* the last one, of those that count */
 } Restoring;
 
 static void restoring_done(Restoring *r) {
         undo_done(&r->undo);
         free(r->fates);
+        error_done(&r->error);
         error_done(&r->unreachable);
 }
 
@@ -395,22 +398,24 @@ static int note_failed(Restoring *r, size_t i, int failed, const Error *why) {
                 return strv_extendf(&r->told->warnings, "%s. That was tried %u times and is given up; it lasts until somebody changes "
                                     "it, or until the machine is booted again.", text, entry->n_tries);
         }
-        if (old && r->has_new)
+        if (old && r->has_new) {
+                r->fates[i] = FATE_LEFT;
                 return strv_extendf(&r->told->warnings, "An earlier session has left something changed, which is tried again: %s", text);
-        (void) error_set(r->error, why->code ?: ERROR_KERNEL, "%s", text);
-        r->result = r->result == -ENOTRECOVERABLE ? r->result : failed;
+        }
+        (void) error_set(&r->error, why->code ?: ERROR_KERNEL, "%s", text);
+        r->failed = failed;
         return 0;
 }
 
 /* Returns 1 if the rest has to wait. */
-static int restore_entry(Restoring *r, size_t i, bool *tracer_stays) {
+static int restore_entry(Restoring *r, size_t i) {
         const UndoEntry *entry = r->undo.entries + i;
         _cleanup_error_ Error why = {};
-        Undoing u = { r->context, r->deadline_usec, &r->told->done, &r->told->warnings, *tracer_stays, &why };
+        Undoing u = { r->context, r->deadline_usec, &r->told->done, &r->told->warnings, r->tracer_stays, &why };
         int failed, q;
 
         /* Under mmiotrace, switching tracing_on wipes the ring, and sizes cannot be trusted. */
-        if (*tracer_stays && entry->kind == UNDO_CONTROL)
+        if (r->tracer_stays && entry->kind == UNDO_CONTROL)
                 return 0;
         if (needs_tracefs(entry->kind) && r->unreachable.code != ERROR_NONE)
                 failed = error_set(&why, r->unreachable.code, "%s", strempty(r->unreachable.text));
@@ -425,19 +430,17 @@ static int restore_entry(Restoring *r, size_t i, bool *tracer_stays) {
                 return q;
         if (may_go_away(failed))
                 return 1;
-        *tracer_stays = true;
-        r->result = -ENOTRECOVERABLE;
+        r->tracer_stays = true;
         return 0;
 }
 
 static int restore_entries(Restoring *r) {
-        bool tracer_stays = false;
         int q;
 
         for (size_t i = 0; i < r->undo.n_entries; i++)
                 r->has_new |= r->undo.entries[i].n_tries == 0;
         for (size_t i = r->undo.n_entries; i-- > 0;) {
-                q = restore_entry(r, i, &tracer_stays);
+                q = restore_entry(r, i);
                 if (q != 0)
                         return MIN(q, 0);
         }
@@ -470,16 +473,23 @@ static int save_rest(Restoring *r, int runtime_fd, const char *boot_id) {
         return q < 0 ? q : undo_keep(runtime_fd, boot_id, rest, n_rest);
 }
 
+static int find_result(const Restoring *r) {
+        if (r->tracer_stays)
+                return -ENOTRECOVERABLE;
+        for (size_t i = 0; i < r->undo.n_entries; i++)
+                if (r->fates[i] == FATE_FAILED)
+                        return r->failed;
+        return r->undo.n_entries == 0 && !r->undo.unknown && r->undo.n_stale > 0 ? TRACER_JOURNAL_DROPPED : 1;
+}
+
 static int restore(Restoring *r, int runtime_fd, const char *boot_id) {
         _cleanup_free_ char *dir = NULL;
         int q;
 
-        if (r->undo.n_entries == 0 && !r->undo.unknown && r->undo.n_stale > 0)
-                r->result = TRACER_JOURNAL_DROPPED;
         if (r->undo.unknown) {
-                q = strv_extendf(&r->told->warnings, "%zu lines of the undo journal are not understood, maybe because another version of "
-                                 "mmiotraced has written them: what they say is not undone, and they are kept in "
-                                 "/run/mmiotraced/undo.bad.", strv_length(r->undo.unknown));
+                q = strv_extendf(&r->told->warnings, "The undo journal has something in it that is not understood (lines: %zu), maybe because another "
+                                 "version of mmiotraced has written it: that is not undone, and is kept in /run/mmiotraced/undo.bad.",
+                                 strv_length(r->undo.unknown));
                 if (q < 0)
                         return q;
         }
@@ -489,8 +499,8 @@ static int restore(Restoring *r, int runtime_fd, const char *boot_id) {
                 return q;
         q = save_rest(r, runtime_fd, boot_id);
         if (q < 0)
-                return error_set_errno(r->error, ERROR_KERNEL, q, "Cannot write the undo journal");
-        return r->result;
+                return error_set_errno(&r->error, ERROR_KERNEL, q, "Cannot write the undo journal");
+        return find_result(r);
 }
 
 int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, TracerRestored *ret, Error *error) {
@@ -498,8 +508,6 @@ int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, 
         _cleanup_(restoring_done) Restoring restoring = {
                 .context = context,
                 .told = &told,
-                .error = error,
-                .result = 1,
         };
         _cleanup_close_ int lock_fd = -EBADF;
         int r;
@@ -517,6 +525,9 @@ int tracer_restore(const Context *context, int runtime_fd, const char *boot_id, 
                 return -ENOMEM;
         restoring.deadline_usec = now_monotonic_usec() + BUSY_USEC;
         r = restore(&restoring, runtime_fd, boot_id);
+        if (r < 0)
+                (void) error_set(error, restoring.error.code ?: ERROR_KERNEL, "%s",
+                                restoring.error.text ?: strerrordesc_np(-r));
         if (ret) {
                 *ret = told;
                 told = (TracerRestored) {};
