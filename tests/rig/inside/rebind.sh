@@ -84,6 +84,27 @@ else
     not_ok by-module "there is no xhci device"
 fi
 
+# The user unloads the driver before the end: nothing is left to be given back, and the next session is not to suffer.
+mmiotracectl -q start --driver e1000e --rebind >/tmp/answer 2>&1 || not_ok unloaded "cannot start: $(</tmp/answer)"
+modprobe -r e1000e
+mmiotracectl -q stop --wait >/tmp/answer 2>&1 || not_ok unloaded-stop "$(</tmp/answer)"
+id=$(<"$sessions/last-id")
+[ "$(jq -r '.state + " " + .result' "$sessions/$id/session.json")" = 'sealed success' ] ||
+    not_ok unloaded-result "$(jq -c '[.state, .result, .result_text]' "$sessions/$id/session.json")"
+jq -r '.warnings[]' "$sessions/$id/session.json" | grep -q 'e1000e was unloaded during the session' ||
+    not_ok unloaded-warning "$(jq -c .warnings "$sessions/$id/session.json")"
+[ ! -e /run/mmiotraced/undo ] || not_ok unloaded-journal "$(</run/mmiotraced/undo)"
+# The same with the device gone.
+modprobe e1000e
+udevadm settle
+mmiotracectl -q start --driver e1000e --rebind >/tmp/answer 2>&1 || not_ok unplugged "cannot start: $(</tmp/answer)"
+echo 1 >"/sys/bus/pci/devices/$device/remove"
+mmiotracectl -q stop --wait >/tmp/answer 2>&1 || not_ok unplugged-stop "$(</tmp/answer)"
+[ ! -e /run/mmiotraced/undo ] || not_ok unplugged-journal "$(</run/mmiotraced/undo)"
+echo 1 >/sys/bus/pci/rescan
+network_up || not_ok unplugged-network "no network"
+rebind after-those e1000e "$device"
+
 # All virtio devices have one driver: the one with the share is enough.
 refused 9p DeviceInUse 'mounted on \\\"/out\\\".*unmount it first' --driver virtio-pci --rebind
 umount /out
