@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -394,6 +395,20 @@ void program_await(Fixture *f, pid_t pid) {
         cr_assert_geq(sd_event_add_io(f->event, &source, pid_fd, EPOLLIN, on_program_end, &ended), 0);
         wait_until(f, ended);
         sd_event_source_unref(source);
+}
+
+bool become_user(uid_t uid) {
+        return uid == geteuid() || (setgroups(0, NULL) >= 0 && setresgid(uid, uid, uid) >= 0 && setresuid(uid, uid, uid) >= 0);
+}
+
+sd_bus *connect_as(uid_t uid, const char *address) {
+        sd_bus *connection = NULL;
+
+        if (become_user(uid) && sd_bus_new(&connection) >= 0 && sd_bus_set_address(connection, address) >= 0 &&
+            sd_bus_set_bus_client(connection, true) >= 0 && sd_bus_negotiate_fds(connection, true) >= 0 &&
+            sd_bus_start(connection) >= 0)
+                return connection;
+        return sd_bus_unref(connection);
 }
 
 void fixture_run(Fixture *f, uint64_t deadline_usec, const char *what) {

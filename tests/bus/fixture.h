@@ -78,6 +78,11 @@ void systemd_end_job(Fixture *fixture, const char *unit, const char *result);
 /* An authority that permits, as polkit_answer says. Root is never asked for. */
 void fixture_be_polkit(Fixture *fixture);
 
+/* For good, and whatever groups root has with it: for a child of the test. False if it cannot be. */
+bool become_user(uid_t uid);
+/* Does, and connects to the fixture's bus; NULL if it cannot. The address is all that a child needs of the fixture. */
+sd_bus *connect_as(uid_t uid, const char *address);
+
 /* Runs the loop once, or fails at the deadline. */
 void fixture_run(Fixture *fixture, uint64_t deadline_usec, const char *what);
 #define wait_until(fixture, condition)                                                          \

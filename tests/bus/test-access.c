@@ -3,7 +3,6 @@
 /* Who may call what: every method, called by everybody there is. A method that is added has to be in the table. */
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/prctl.h>
 
 #include "auth.h"
@@ -62,13 +61,10 @@ static const struct {
 _noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool interactive, int out_fd) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
-        sd_bus *connection = NULL;
+        sd_bus *connection = connect_as(uid, address);
         int r;
 
-        if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
-            sd_bus_new(&connection) < 0 || sd_bus_set_address(connection, address) < 0 ||
-            sd_bus_set_bus_client(connection, true) < 0 || sd_bus_negotiate_fds(connection, true) < 0 ||
-            sd_bus_start(connection) < 0)
+        if (!connection)
                 _exit(EXIT_FAILURE);
         r = sd_bus_message_new_method_call(connection, &m, BUS_NAME, methods[i].path, methods[i].interface,
                         methods[i].method);
@@ -224,7 +220,7 @@ static int on_any_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
 static char *see_as(Fixture *f, uid_t uid, const char *method) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         static char text[65536];
-        sd_bus *connection = NULL;
+        sd_bus *connection;
         bool all = streq(method, "GetAll");
         int fds[2];
         ssize_t n;
@@ -236,9 +232,8 @@ static char *see_as(Fixture *f, uid_t uid, const char *method) {
         cr_assert_geq(pid, 0);
         if (pid == 0) {
                 out = fdopen(fds[1], "w");
-                if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
-                    sd_bus_new(&connection) < 0 || sd_bus_set_address(connection, f->address) < 0 ||
-                    sd_bus_set_bus_client(connection, true) < 0 || sd_bus_start(connection) < 0 ||
+                connection = connect_as(uid, f->address);
+                if (!connection ||
                     sd_bus_call_method(connection, BUS_NAME, all ? ACTIVE_SESSION : BUS_PATH,
                                     all ? "org.freedesktop.DBus.Properties" : "org.freedesktop.DBus.ObjectManager", method, NULL, &reply,
                                     all ? "s" : "", BUS_INTERFACE_SESSION) < 0 ||
@@ -264,8 +259,7 @@ static int edit_as(uid_t uid) {
 
         cr_assert_geq(pid, 0);
         if (pid == 0) {
-                if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
-                    unsetenv("TMPDIR") < 0 || setenv("SYSTEMD_EDITOR", "true", 1) < 0)
+                if (!become_user(uid) || unsetenv("TMPDIR") < 0 || setenv("SYSTEMD_EDITOR", "true", 1) < 0)
                         _exit(127);
                 fexecve(fd, argv, environ);
                 _exit(127);

@@ -7,7 +7,6 @@
  * FUZZ_SEED repeats a run, FUZZ_CALLS makes it longer. */
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -481,7 +480,7 @@ static void fuzz_open(Fuzz *z, const char *address, uid_t uid, uint64_t start) {
         z->huge = malloc(MIB + 1);
         memset(z->huge, 'x', MIB);
         z->huge[MIB] = 0;
-        if (uid != geteuid() && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+        if (!become_user(uid))
                 die("Cannot call as %u.", uid);
         z->address = address;
         connect_again(z);

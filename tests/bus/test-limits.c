@@ -3,7 +3,6 @@
 /* Two hundred clients of one user who all want the same at once: the user gets what one user may have, and everybody else
  * is served as if there were no such clients. */
 
-#include <grp.h>
 #include <sys/prctl.h>
 
 #include "fixture.h"
@@ -62,7 +61,7 @@ _noreturn_ static void be_crowd(const char *address, uid_t uid, const Crowd *c, 
         Tally t = {};
         bool told = false;
 
-        if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 || sd_event_new(&event) < 0)
+        if (!become_user(uid) || sd_event_new(&event) < 0)
                 _exit(EXIT_FAILURE);
         for (size_t i = 0; i < CLIENTS; i++)
                 if (sd_bus_new(clients + i) < 0 || sd_bus_set_address(clients[i], address) < 0 ||
