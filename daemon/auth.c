@@ -53,6 +53,15 @@ static void query_free(Query *q) {
 }
 DEFINE_CLEANUP(Query *, query_free)
 
+/* The answers that a message has had, and the questions that are still open for it. */
+static void forget_message(Auth *a, const sd_bus_message *m) {
+        for (Query *q = a->queries, *next; q; q = next) {
+                next = q->next;
+                if (q->message == m)
+                        query_free(q);
+        }
+}
+
 static void query_cancel(Query *q) {
         (void) sd_bus_call_method_async(q->auth->connection, NULL, POLKIT, POLKIT_PATH, POLKIT_AUTHORITY,
                         "CancelCheckAuthorization", NULL, NULL, "s", q->cancellation_id);
@@ -128,7 +137,7 @@ static int answer(Query *q) {
         }
         if (r < 0) {
                 (void) sd_bus_reply_method_errno(q->message, r, NULL);
-                query_free(q);
+                forget_message(q->auth, q->message);
         }
         return 0;
 }
@@ -162,12 +171,12 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         return answer(q);
 }
 
-/* Nobody is there to be answered. */
+/* Nobody is there to be answered. What was answered before has waited for this one. */
 static int on_caller_gone(sd_bus_track *track, void *userdata) {
         Query *q = userdata;
 
         query_cancel(q);
-        query_free(q);
+        forget_message(q->auth, q->message);
         return 0;
 }
 

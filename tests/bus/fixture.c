@@ -168,6 +168,8 @@ void fixture_done(Fixture *f) {
 
         sd_bus_flush_close_unref(f->client);
         sd_bus_flush_close_unref(f->systemd);
+        for (size_t i = 0; i < f->n_polkit_held; i++)
+                sd_bus_message_unref(f->polkit_held[i]);
         sd_bus_flush_close_unref(f->polkit);
         sd_event_unref(f->event);
         for (size_t i = 0; i < ELEMENTS(pids); i++) {
@@ -231,6 +233,16 @@ int daemon_ended(Fixture *f, const char *service_result, const char *exit_status
         (void) unsetenv("SERVICE_RESULT");
         (void) unsetenv("EXIT_STATUS");
         return status;
+}
+
+uint64_t daemon_rss_bytes(Fixture *f) {
+        _cleanup_free_ char *line = NULL;
+        unsigned long pages = 0;
+        char path[64];
+
+        (void) snprintf(path, sizeof path, "/proc/%d/statm", f->daemon_pid);
+        cr_assert(read_line_at(AT_FDCWD, path, &line) >= 0 && sscanf(line, "%*u %lu", &pages) == 1, "The daemon is gone.");
+        return pages * (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
 static pid_t find_worker(const Fixture *f, const char *name) {
@@ -339,6 +351,7 @@ void systemd_end_job(Fixture *f, const char *unit, const char *result) {
 static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         const char *kind, *action, *cancellation;
         Fixture *f = userdata;
+        PolkitAnswer answer;
         uint32_t flags;
         bool yes;
 
@@ -352,15 +365,35 @@ static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_
         cr_assert_geq(sd_bus_message_read(m, "us", &flags, &cancellation), 0);
         cr_assert(!isempty(cancellation));
         cr_assert_eq(strv_extend(&f->polkit_calls, action), 0);
-        if (f->polkit_answer == POLKIT_NOTHING)
+        answer = streq_ptr(f->polkit_exception, action) ? f->polkit_exception_answer : f->polkit_answer;
+        if (answer == POLKIT_NOTHING) {
+                cr_assert_lt(f->n_polkit_held, ELEMENTS(f->polkit_held));
+                f->polkit_held[f->n_polkit_held++] = sd_bus_message_ref(m);
                 return 1;
-        yes = f->polkit_answer == POLKIT_YES || (f->polkit_answer == POLKIT_PASSWORD && (flags & 1));
-        return sd_bus_reply_method_return(m, "(bba{ss})", yes, !yes && f->polkit_answer == POLKIT_PASSWORD, 0);
+        }
+        yes = answer == POLKIT_YES || (answer == POLKIT_PASSWORD && (flags & 1));
+        return sd_bus_reply_method_return(m, "(bba{ss})", yes, !yes && answer == POLKIT_PASSWORD, 0);
 }
 
+/* As the real one does: that is the answer to what was asked. */
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const char *cancelled, *id;
         Fixture *f = userdata;
 
+        cr_assert_geq(sd_bus_message_read(m, "s", &cancelled), 0);
+        for (size_t i = 0; i < f->n_polkit_held; i++) {
+                sd_bus_message *held = f->polkit_held[i];
+
+                cr_assert_geq(sd_bus_message_rewind(held, true), 0);
+                cr_assert_geq(sd_bus_message_skip(held, "(sa{sv})sa{ss}u"), 0);
+                cr_assert_geq(sd_bus_message_read(held, "s", &id), 0);
+                if (!streq(id, cancelled))
+                        continue;
+                (void) sd_bus_reply_method_errorf(held, "org.freedesktop.PolicyKit1.Error.Cancelled", "Cancelled.");
+                sd_bus_message_unref(held);
+                f->polkit_held[i] = f->polkit_held[--f->n_polkit_held];
+                break;
+        }
         cr_assert_eq(strv_extend(&f->polkit_calls, "cancel"), 0);
         return sd_bus_reply_method_return(m, NULL);
 }

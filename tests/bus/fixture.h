@@ -16,7 +16,7 @@ typedef enum PolkitAnswer {
         POLKIT_YES,
         POLKIT_NO,
         POLKIT_PASSWORD,        /* yes where a person may be asked, and else that one would have to be */
-        POLKIT_NOTHING,         /* it never answers */
+        POLKIT_NOTHING,         /* it does not answer until the question is taken back */
 } PolkitAnswer;
 
 typedef struct Fixture {
@@ -32,6 +32,10 @@ typedef struct Fixture {
 
         sd_bus *polkit;                 /* the other end of fixture_be_polkit() */
         PolkitAnswer polkit_answer;
+        const char *polkit_exception;   /* an action that gets another answer; NULL: none */
+        PolkitAnswer polkit_exception_answer;
+        sd_bus_message *polkit_held[128];
+        size_t n_polkit_held;           /* that wait for an answer */
         char **polkit_calls;            /* the actions that it was asked for, and "cancel" */
 
         const char *daemon_program, *seal_program;
@@ -49,6 +53,15 @@ pid_t program_start(char *const argv[]);
 
 /* Returns once it has ended, and before it is waited for; the loop runs meanwhile. */
 void program_await(Fixture *fixture, pid_t pid);
+
+/* What the daemon takes of the memory. It says nothing under a sanitizer, which keeps what was freed to find who uses it
+ * all the same. */
+uint64_t daemon_rss_bytes(Fixture *fixture);
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
 
 /* Returns once it owns its name. */
 void daemon_start(Fixture *fixture);

@@ -12,6 +12,8 @@
 #define OWNER 1
 #define OTHER 65534
 
+#define GROWTH_MAX_BYTES (256 * KIB)
+
 /* The first one is being sealed all the time, so that there is a job. */
 #define ACTIVE_SESSION BUS_PATH_SESSION "/_2"
 
@@ -373,6 +375,48 @@ Test(access, caller_is_gone) {
                 safe_close(fd);
         }
         assert_session(f, ACTIVE_SESSION, "State", "capturing");
+        session_stop(f);
+}
+
+/* The first of two answers has waited for the second, and is forgotten with it. */
+Test(access, caller_is_gone_between_two_questions) {
+        Fixture *f = &fixture;
+        uint64_t before_bytes = 0;
+        char url[2000] = "https://traces.example/";
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        memset(url + strlen(url), 'x', sizeof url - 1 - strlen(url));
+        daemon_start(f);
+        fixture_be_polkit(f);
+        free(expect_path(session_start(f, 0)));
+        f->polkit_exception = AUTH_READ;
+        f->polkit_exception_answer = POLKIT_NOTHING;
+        for (unsigned i = 0; i < 400; i++) {
+                pid_t pid;
+
+                strv_free(f->polkit_calls);
+                f->polkit_calls = NULL;
+                pid = fork();
+                cr_assert_geq(pid, 0);
+                if (pid == 0) {
+                        sd_bus *connection = connect_as(OTHER, f->address);
+
+                        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Submit", NULL, NULL, "oa{sv}",
+                                        BUS_PATH_SESSION "/_1", 1, "url", "s", url);
+                        _exit(EXIT_FAILURE);
+                }
+                wait_until(f, n_polkit_calls(f) == 2);
+                cr_assert_eq(kill(pid, SIGKILL), 0);
+                cr_assert_eq(waitpid(pid, NULL, 0), pid);
+                wait_until(f, n_polkit_calls(f) == 3);
+                /* What is allocated once for all, is. */
+                if (i == 100)
+                        before_bytes = daemon_rss_bytes(f);
+        }
+        if (!SANITIZED)
+                cr_assert_leq(daemon_rss_bytes(f), before_bytes + GROWTH_MAX_BYTES);
         session_stop(f);
 }
 

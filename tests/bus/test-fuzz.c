@@ -19,12 +19,6 @@
 #define ANSWER_USEC (60 * USEC_PER_SEC)
 #define GROWTH_MAX_BYTES (512 * KIB)
 #define TARGETS_MAX 256
-/* Which keeps what was freed, to find who uses it all the same. */
-#ifdef __SANITIZE_ADDRESS__
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 /* Variants in variants: as deep as dbus-daemon lets through (64 containers in all), and on. */
 #define DEPTH_MAX 70
 
@@ -430,17 +424,6 @@ static char *snapshot(Fuzz *z) {
         return text;
 }
 
-static uint64_t rss_bytes(pid_t pid) {
-        _cleanup_free_ char *line = NULL;
-        unsigned long pages = 0;
-        char path[64];
-
-        (void) snprintf(path, sizeof path, "/proc/%d/statm", pid);
-        if (read_line_at(AT_FDCWD, path, &line) < 0 || sscanf(line, "%*u %lu", &pages) != 1)
-                die("The daemon is gone.");
-        return pages * (uint64_t) sysconf(_SC_PAGESIZE);
-}
-
 static size_t count_fds(pid_t pid) {
         _cleanup_closedir_ DIR *d = NULL;
         char path[64];
@@ -579,13 +562,13 @@ Test(fuzz, refused) {
         begin(f);
         /* What is allocated once for all, is. */
         run(f, fuzz_as_nobody, start, n_calls / 4);
-        before_bytes = rss_bytes(f->daemon_pid);
+        before_bytes = daemon_rss_bytes(f);
         n_fds = count_fds(f->daemon_pid);
         run(f, fuzz_as_nobody, start + 1, n_calls);
         cr_assert_eq(count_fds(f->daemon_pid), n_fds);
-        if (!sanitized)
-                cr_assert_leq(rss_bytes(f->daemon_pid), before_bytes + GROWTH_MAX_BYTES, "from %llu to %llu bytes",
-                                (unsigned long long) before_bytes, (unsigned long long) rss_bytes(f->daemon_pid));
+        if (!SANITIZED)
+                cr_assert_leq(daemon_rss_bytes(f), before_bytes + GROWTH_MAX_BYTES, "from %llu to %llu bytes",
+                                (unsigned long long) before_bytes, (unsigned long long) daemon_rss_bytes(f));
         assert_session(f, BUS_PATH_SESSION "/_2", "State", "capturing");
         session_stop(f);
 }
