@@ -18,30 +18,9 @@ static int no_session(Error *error) {
         return error_set(error, ERROR_NOT_RUNNING, "No session is running; \"mmiotracectl start\" begins one.");
 }
 
-/* The options of Mark: "time" t, when the caller saw what it marks (CLOCK_MONOTONIC, µs). */
-static int read_mark_options(sd_bus_message *m, uint64_t *ret_usec, Error *error) {
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(m, "s", &key);
-                if (r < 0)
-                        return r;
-                if (!streq(key, "time"))
-                        return error_set(error, ERROR_INVALID_ARGUMENTS, "Mark has no option \"%s\"; it has time.", key);
-                if (sd_bus_message_read(m, "v", "t", ret_usec) < 0)
-                        return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"time\" takes microseconds (t).");
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
 int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
+        /* When the caller saw what it marks (CLOCK_MONOTONIC, µs). */
+        static const BusOption options[] = { { "time", bus_read_number, 0 } };
         uint64_t usec, caller_usec = 0;
         _cleanup_error_ Error error = {};
         const char *text;
@@ -50,7 +29,7 @@ int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
         r = sd_bus_message_read(m, "s", &text);
         if (r < 0)
                 return r;
-        r = read_mark_options(m, &caller_usec, &error);
+        r = bus_read_options(m, options, ELEMENTS(options), &caller_usec, &error);
         if (r >= 0 && !s)
                 r = no_session(&error);
         if (r < 0)

@@ -8,7 +8,12 @@
 
 #define URL_MAX_BYTES 2048
 
-static int read_text(sd_bus_message *m, const char *key, const char **ret, Error *error) {
+/* Borrowed from the message. */
+typedef struct Place {
+        const char *target, *url;
+} Place;
+
+static int read_place(sd_bus_message *m, const char *key, void *ret, Error *error) {
         const char *s;
 
         if (sd_bus_message_read(m, "v", "s", &s) < 0)
@@ -16,40 +21,24 @@ static int read_text(sd_bus_message *m, const char *key, const char **ret, Error
         if (isempty(s) || strlen(s) > URL_MAX_BYTES || !text_is_clean(s, false))
                 return error_set(error, ERROR_INVALID_ARGUMENTS, "The option \"%s\" takes 1 to %d bytes of text without control "
                                 "characters.", key, URL_MAX_BYTES);
-        *ret = s;
+        *(const char **) ret = s;
         return 0;
 }
 
-static int read_options(sd_bus_message *m, const char **ret_target, const char **ret_url, Error *error) {
-        const char *key, *target = NULL, *url = NULL;
+static int read_options(sd_bus_message *m, Place *ret, Error *error) {
+        static const BusOption options[] = {
+                { "target", read_place, offsetof(Place, target) },
+                { "url", read_place, offsetof(Place, url) },
+        };
+        Place place = {};
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        r = bus_read_options(m, options, ELEMENTS(options), &place, error);
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(m, "s", &key);
-                if (r < 0)
-                        return r;
-                if (streq(key, "target"))
-                        r = read_text(m, key, &target, error);
-                else if (streq(key, "url"))
-                        r = read_text(m, key, &url, error);
-                else
-                        r = error_set(error, ERROR_INVALID_ARGUMENTS, "Submit has no option \"%s\"; it has target and url.", key);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r < 0)
-                return r;
-        if (target && url)
+        if (place.target && place.url)
                 return error_set(error, ERROR_INVALID_ARGUMENTS, "Submit takes either a target or a url.");
-        *ret_target = target;
-        *ret_url = url;
+        *ret = place;
         return 0;
 }
 
@@ -67,32 +56,33 @@ static int find_session(Bus *bus, const char *path, Session **ret, Error *error)
 }
 
 int submission_bus_submit(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        const char *session_path, *target = NULL, *url = NULL;
+        const char *session_path;
         _cleanup_free_ char *job_path = NULL;
         _cleanup_error_ Error error = {};
         Bus *bus = userdata;
         Session *s = NULL;
+        Place place = {};
         uid_t uid;
         int r;
 
         r = sd_bus_message_read(m, "o", &session_path);
         if (r < 0)
                 return r;
-        r = read_options(m, &target, &url, &error);
+        r = read_options(m, &place, &error);
         if (r >= 0)
                 r = find_session(bus, session_path, &s, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, url ? AUTH_SUBMIT_ANYWHERE : AUTH_SUBMIT, ret_error);
+        r = auth_check(bus_auth(bus), m, place.url ? AUTH_SUBMIT_ANYWHERE : AUTH_SUBMIT, ret_error);
         /* Where it goes then, the caller can have chosen to read it. */
-        if (r > 0 && url)
+        if (r > 0 && place.url)
                 r = auth_check(bus_auth(bus), m, AUTH_READ, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);
         if (r < 0)
                 return r;
-        r = submission_start(s, target, url, uid, &error);
+        r = submission_start(s, place.target, place.url, uid, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
         r = job_bus_path(s->submission->job, &job_path);

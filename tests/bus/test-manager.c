@@ -131,6 +131,30 @@ Test(manager, options_where_there_are_none) {
         daemon_stop(f);
 }
 
+static void assert_given_twice(sd_bus_message *reply) {
+        _cleanup_free_ char *text = expect_error(reply, SD_BUS_ERROR_INVALID_ARGS);
+
+        cr_assert(strstr(text, "more than once"), "%s", text);
+}
+
+/* Which is what bounds a call: each may hold so much, and there is one of each. */
+Test(manager, options_come_once) {
+        Fixture *f = &fixture;
+
+        daemon_start(f);
+        assert_given_twice(session_start(f, 2, "driver", "s", "e1000e", "driver", "s", "e1000e"));
+        assert_given_twice(session_start(f, 3, "stacks", "b", 1, "keep", "s", "newest", "stacks", "b", 1));
+        assert_given_twice(manager_call(f, "Check", "a{sv}", 2, "description", "s", "", "description", "s", ""));
+        assert_given_twice(manager_call(f, "Arm", "a{sv}", 2, "bound", "b", 0, "bound", "b", 1));
+        free(expect_path(session_start(f, 0)));
+        assert_given_twice(manager_call(f, "Mark", "sa{sv}", "text", 2, "time", "t", UINT64_C(1), "time", "t", UINT64_C(1)));
+        assert_given_twice(manager_call(f, "Stop", "a{sv}", 2, "displays", "s", "", "displays", "s", ""));
+        assert_given_twice(manager_call(f, "Submit", "oa{sv}", BUS_PATH_SESSION "/_1", 2, "url", "s", "https://a.example/", "url", "s",
+                        "https://b.example/"));
+        assert_manager(f, "State", "capturing");
+        daemon_stop(f);
+}
+
 /* Starts once, and wants to hear why not. */
 static char *refused(Fixture *f, const char *error) {
         _cleanup_free_ char *before = NULL;
