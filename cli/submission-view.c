@@ -136,8 +136,10 @@ void submission_view_add(Page *p, const SubmissionView *v, const char *error, co
 
                 page_add(p, "Submitted", STYLE_NONE, "%s (%s) to %s", FORMAT_TIMESTAMP(receipt->realtime_usec),
                                 FORMAT_RELATIVE(receipt->realtime_usec, now_realtime_usec()), receipt->target);
-                page_add(p, NULL, STYLE_NONE, "%s", receipt->where);
-                if (full)
+                /* Neither is for everybody. */
+                if (!isempty(receipt->where))
+                        page_add(p, NULL, STYLE_NONE, "%s", receipt->where);
+                if (full && !isempty(receipt->sha256))
                         page_add(p, NULL, STYLE_NONE, "SHA-256 %s", receipt->sha256);
         }
         if (submission_view_is_there(v))

@@ -273,17 +273,18 @@ static int property_strings(sd_bus *connection, const char *path, const char *in
         return sd_bus_message_append_strv(reply, streq(property, "Devices") ? s->devices : s->warnings);
 }
 
-/* What its owner has written is for the owner and root: others have to ask for the permission to read, which only a method
- * can. What goes to everybody, as a signal does, comes from other calls than these, or from none. The loop waits for the bus
- * to say who asks: so only where there is something to be seen. */
-static bool caller_may_see(sd_bus *connection, const Session *s) {
+bool session_bus_caller_may_see(sd_bus *connection, const Session *s, uid_t also_uid) {
         sd_bus_message *m = sd_bus_get_current_message(connection);
         const char *interface = m ? sd_bus_message_get_interface(m) : NULL;
         uid_t uid;
 
         if (!streq_ptr(interface, "org.freedesktop.DBus.Properties") && !streq_ptr(interface, "org.freedesktop.DBus.ObjectManager"))
                 return false;
-        return auth_caller_uid(m, &uid) >= 0 && (uid == 0 || uid == getuid() || uid == s->owner_uid);
+        return auth_caller_uid(m, &uid) >= 0 && (uid == 0 || uid == getuid() || uid == s->owner_uid || uid == also_uid);
+}
+
+static bool caller_may_see(sd_bus *connection, const Session *s) {
+        return session_bus_caller_may_see(connection, s, s->owner_uid);
 }
 
 static int append_marks(sd_bus_message *reply, const Session *s, size_t first) {
@@ -413,9 +414,9 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("Protected", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Submission", "(ssotus)", submission_bus_submission, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("SubmitError", "s", NULL, offsetof(Session, submit_error), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Receipts", "a(ssstt)", submission_bus_receipts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Submission", "(ssotus)", submission_bus_submission, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("SubmitError", "s", submission_bus_error, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("Receipts", "a(ssstt)", submission_bus_receipts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_stop,
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Mark", SD_BUS_ARGS("s", text, "a{sv}", options), SD_BUS_RESULT("t", time_usec), method_mark,

@@ -16,3 +16,9 @@ int session_bus_path(const Session *session, char **ret);
 int session_bus_mark(Bus *bus, Session *session, sd_bus_message *message, sd_bus_error *ret_error);
 int session_bus_stop(Bus *bus, Session *session, sd_bus_message *message, sd_bus_error *ret_error);
 Manager *bus_manager(Bus *bus);
+
+/* What its owner has written, and what shows the trace or the way to it, is for the owner and root, and for also_uid:
+ * others have to ask for the permission to read, which only a method can. What goes to everybody, as a
+ * signal does, comes from other calls than those for properties, or from none. The loop waits for the bus to say who asks: so
+ * this is to be asked only where there is something to be seen. */
+bool session_bus_caller_may_see(sd_bus *connection, const Session *session, uid_t also_uid);

@@ -153,6 +153,7 @@ typedef struct Session {
         bool removing;          /* its files are being removed */
         Submission *submission; /* NULL: the archive is not to be sent */
         char *submit_error;     /* why the last submission failed */
+        uid_t submit_error_uid; /* whose it was */
         Receipt *receipts;      /* of those that went well, in their order */
         size_t n_receipts;
         uint64_t export_realtime_usec; /* when somebody last had a copy of the archive; 0: nobody has */

@@ -108,17 +108,32 @@ int submission_bus_targets(sd_bus *connection, const char *path, const char *int
 
 int submission_bus_submission(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        const Submission *b = ((const Session *) userdata)->submission;
+        const Session *s = userdata;
+        const Submission *b = s->submission;
         _cleanup_free_ char *address = NULL, *job = NULL;
+        bool may_see;
         int r;
 
         if (!b)
                 return sd_bus_message_append(reply, "(ssotus)", "", "", "/", UINT64_C(0), UINT32_C(0), "");
+        may_see = session_bus_caller_may_see(connection, s, b->owner_uid);
         r = submission_address(b, &address);
         if (r >= 0 && b->job)
                 r = job_bus_path(b->job, &job);
-        return r < 0 ? r : sd_bus_message_append(reply, "(ssotus)", submission_state(b), address, job ?: "/",
-                        b->next_realtime_usec, (uint32_t) b->n_attempts, strempty(b->last_error));
+        if (r < 0)
+                return r;
+        if (!may_see)
+                address[target_public_bytes(address)] = 0;
+        return sd_bus_message_append(reply, "(ssotus)", submission_state(b), address, job ?: "/", b->next_realtime_usec,
+                        (uint32_t) b->n_attempts, may_see ? strempty(b->last_error) : "");
+}
+
+int submission_bus_error(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s", session_bus_caller_may_see(connection, s, s->submit_error_uid) ?
+                        strempty(s->submit_error) : "");
 }
 
 int submission_bus_receipts(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -129,9 +144,15 @@ int submission_bus_receipts(sd_bus *connection, const char *path, const char *in
         r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
         for (size_t i = 0; i < s->n_receipts && r >= 0; i++) {
                 const Receipt *receipt = s->receipts + i;
+                bool may_see = session_bus_caller_may_see(connection, s, receipt->owner_uid);
+                _cleanup_free_ char *target = strdup(strempty(receipt->target));
 
-                r = sd_bus_message_append(reply, "(ssstt)", strempty(receipt->target), strempty(receipt->where),
-                                strempty(receipt->sha256), receipt->realtime_usec, receipt->bytes);
+                if (!target)
+                        return -ENOMEM;
+                if (!may_see)
+                        target[target_public_bytes(target)] = 0;
+                r = sd_bus_message_append(reply, "(ssstt)", target, may_see ? strempty(receipt->where) : "",
+                                may_see ? strempty(receipt->sha256) : "", receipt->realtime_usec, receipt->bytes);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }

@@ -13,10 +13,16 @@ int submission_bus_targets(sd_bus *connection, const char *path, const char *int
         sd_bus_message *reply, void *bus, sd_bus_error *ret_error);
 
 /* Session: Submission, (ssotus) of state ("" for none), target, job, time of the next attempt (0: now), attempts so far, and
- * why the last one failed. */
+ * why the last one failed. Who may not see what the session's owner may, nor has submitted it, gets of an address only
+ * scheme and host, and no reason. */
 int submission_bus_submission(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *session, sd_bus_error *ret_error);
 
-/* Session: Receipts, a(ssstt) of target, address there or id of the mail, SHA-256, time, and bytes. */
+/* Session: SubmitError. */
+int submission_bus_error(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *session, sd_bus_error *ret_error);
+
+/* Session: Receipts, a(ssstt) of target, address there or id of the mail, SHA-256, time, and bytes. The address of a paste is
+ * all that one needs to read it: others get neither that nor the hash. */
 int submission_bus_receipts(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *session, sd_bus_error *ret_error);

@@ -22,6 +22,8 @@ int submission_to_json(const Session *s, struct json_object *o) {
                 if (r >= 0)
                         r = json_add_string(receipt, "sha256", s->receipts[i].sha256);
                 if (r >= 0)
+                        r = json_add_u64(receipt, "owner_uid", s->receipts[i].owner_uid);
+                if (r >= 0)
                         r = json_add_u64(receipt, "realtime_usec", s->receipts[i].realtime_usec);
                 if (r >= 0)
                         r = json_add_u64(receipt, "bytes", s->receipts[i].bytes);
@@ -32,6 +34,8 @@ int submission_to_json(const Session *s, struct json_object *o) {
                 receipt = NULL;
         }
         r = json_add(o, "receipts", TAKE_PTR(receipts));
+        if (r >= 0 && s->submit_error)
+                r = json_add_u64(o, "submit_error_uid", s->submit_error_uid);
         if (r < 0 || !b)
                 return r;
         wish = json_object_new_object();
@@ -84,6 +88,8 @@ static int load_receipts(struct json_object *o, Session *s) {
                         r = load_text(receipt, "where", &to->where);
                 if (r >= 0)
                         r = load_text(receipt, "sha256", &to->sha256);
+                /* Of one that an earlier version has written: root. */
+                to->owner_uid = (uid_t) json_get_u64(receipt, "owner_uid");
                 to->realtime_usec = json_get_u64(receipt, "realtime_usec");
                 to->bytes = json_get_u64(receipt, "bytes");
         }
@@ -95,6 +101,7 @@ int submission_from_json(struct json_object *o, Session *s) {
         struct json_object *wish;
         int r;
 
+        s->submit_error_uid = (uid_t) json_get_u64(o, "submit_error_uid");
         r = load_receipts(o, s);
         if (r < 0 || !json_object_object_get_ex(o, "submission", &wish))
                 return r;

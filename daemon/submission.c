@@ -60,6 +60,9 @@ static void log_submission(const Submission *b, int priority, const char *messag
         _cleanup_free_ char *address = NULL;
 
         (void) submission_address(b, &address);
+        /* The journal has more readers than an archive. */
+        if (address)
+                address[target_public_bytes(address)] = 0;
         log_send(priority, "MESSAGE=Session %u: the submission to %s %s%s%s", s->id, strempty(address), what,
                         isempty(detail) ? "" : ": ", strempty(detail), "MESSAGE_ID=%s", message_id,
                         FIELD_SESSION "=%u", s->id, FIELD_TARGET "=%s", strempty(address), FIELD_ARCHIVE "=%s",
@@ -74,7 +77,8 @@ static void save(Session *s) {
                                 FIELD_SESSION "=%u", s->id);
 }
 
-/* The session is as it will stay before anybody hears that the job is over. */
+/* The session is as it will stay before anybody hears that the job is over. Everybody hears it: so it is neither told where
+ * the archive is now, which may be all that one needs to have it, nor what a server answered. */
 static void end(Submission *b, const char *result, const char *detail) {
         Session *s = b->session;
         Job *job = TAKE_PTR(b->job);
@@ -94,7 +98,8 @@ static void fail(Submission *b, const char *text) {
         log_submission(b, 3, MESSAGE_SUBMIT_FAILED, "failed", copy);
         free(s->submit_error);
         s->submit_error = strdup(strempty(copy));
-        end(b, "failed", strempty(copy));
+        s->submit_error_uid = b->owner_uid;
+        end(b, "failed", "The reason is in SubmitError, for those who may see it.");
 }
 
 static int add_receipt(Submission *b) {
@@ -120,6 +125,7 @@ static int add_receipt(Submission *b) {
                 .target = TAKE_PTR(address),
                 .where = TAKE_PTR(where),
                 .sha256 = TAKE_PTR(sha256),
+                .owner_uid = b->owner_uid,
                 .realtime_usec = now_realtime_usec(),
                 .bytes = s->archive_bytes,
         };
@@ -129,12 +135,10 @@ static int add_receipt(Submission *b) {
 }
 
 static void succeed(Submission *b) {
-        _cleanup_free_ char *where = strdup(b->receipt);
-
         if (add_receipt(b) < 0)
                 log_submission(b, 3, MESSAGE_SUBMIT_FAILED, "went well, but there was no memory for its receipt", b->receipt);
-        log_submission(b, 5, MESSAGE_SUBMITTED, "is done", b->receipt);
-        end(b, "done", strempty(where));
+        log_submission(b, 5, MESSAGE_SUBMITTED, "is done", NULL);
+        end(b, "done", "");
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {

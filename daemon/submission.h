@@ -31,6 +31,7 @@ typedef struct Receipt {
         char *target;           /* name, or address */
         char *where;            /* address of the archive there, or id of the mail */
         char *sha256;
+        uid_t owner_uid;        /* whose submission it was */
         uint64_t realtime_usec, bytes;
 } Receipt;
 
@@ -53,7 +54,7 @@ void submission_cancel(Session *session);
 /* "waiting" for the next attempt, or "running". */
 const char *submission_state(const Submission *submission);
 
-/* What others may see of where it goes. */
+/* The target's name, or the address as far as it is no secret. */
 int submission_address(const Submission *submission, char **ret);
 
 /* The part of session.json. */

@@ -430,3 +430,12 @@ int target_address(const Target *t, char **ret) {
         *ret = TAKE_PTR(text);
         return 0;
 }
+
+size_t target_public_bytes(const char *name_or_address) {
+        const char *host = strstr(name_or_address, "://");
+
+        if (!host)
+                return strlen(name_or_address);
+        host += strlen("://");
+        return (size_t) (host - name_or_address) + strcspn(host, "/?");
+}

@@ -575,6 +575,61 @@ char *get_all(Fixture *f, const char *path, const char *interface) {
         return text;
 }
 
+static void print_as(uid_t uid, const char *address, const char *session, const char *method, int out_fd) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        sd_bus *connection = connect_as(uid, address);
+        FILE *out = fdopen(out_fd, "w");
+        int r;
+
+        if (!connection || !out)
+                _exit(EXIT_FAILURE);
+        if (streq(method, "GetAll"))
+                r = sd_bus_call_method(connection, BUS_NAME, session, "org.freedesktop.DBus.Properties", method, NULL, &reply, "s",
+                                BUS_INTERFACE_SESSION);
+        else
+                r = sd_bus_call_method(connection, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.ObjectManager", method, NULL, &reply, "");
+        if (r < 0 || sd_bus_message_dump(reply, out, 0) < 0 || fflush(out) != 0)
+                _exit(EXIT_FAILURE);
+        _exit(EXIT_SUCCESS);
+}
+
+char *see_as(Fixture *f, uid_t uid, const char *session, const char *method) {
+        _cleanup_fclose_ FILE *in = NULL;
+        char *text = NULL;
+        int fds[2], status;
+        size_t size = 0;
+        pid_t pid;
+
+        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0)
+                print_as(uid, f->address, session, method, fds[1]);
+        safe_close(fds[1]);
+        in = fdopen(fds[0], "r");
+        cr_assert_not_null(in);
+        cr_assert_gt(getdelim(&text, &size, 0, in), 0);
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert_eq(status, 0);
+        return text;
+}
+
+static int on_any_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_dump(m, userdata, 0);
+}
+
+void hear_begin(Fixture *f) {
+        f->hearing_file = open_memstream(&f->heard, &f->heard_bytes);
+        cr_assert_not_null(f->hearing_file);
+        cr_assert_geq(sd_bus_add_match(f->client, &f->hearing, "type='signal',sender='" BUS_NAME "'", on_any_signal, f->hearing_file), 0);
+}
+
+char *hear_end(Fixture *f) {
+        f->hearing = sd_bus_slot_unref(f->hearing);
+        cr_assert_eq(fclose(f->hearing_file), 0);
+        return TAKE_PTR(f->heard);
+}
+
 char *introspect(Fixture *f, const char *path) {
         sd_bus_message *reply = call(f, path, "org.freedesktop.DBus.Introspectable", "Introspect", "");
         const char *xml;

@@ -38,6 +38,11 @@ typedef struct Fixture {
         size_t n_polkit_held;           /* that wait for an answer */
         char **polkit_calls;            /* the actions that it was asked for, and "cancel" */
 
+        sd_bus_slot *hearing;
+        FILE *hearing_file;
+        char *heard;                    /* of hear_begin() */
+        size_t heard_bytes;
+
         const char *daemon_program, *seal_program;
         const char *load_result;        /* what systemd says about a unit; "" while it says nothing */
         char **units;                   /* that it was asked to start */
@@ -95,6 +100,13 @@ void fixture_be_polkit(Fixture *fixture);
 bool become_user(uid_t uid);
 /* Does, and connects to the fixture's bus; NULL if it cannot. The address is all that a child needs of the fixture. */
 sd_bus *connect_as(uid_t uid, const char *address);
+
+/* All properties of a session as somebody gets them, as text: by "GetAll", or with all other objects by "GetManagedObjects". */
+char *see_as(Fixture *fixture, uid_t uid, const char *session, const char *method);
+
+/* All that the daemon tells everybody in between, as text. */
+void hear_begin(Fixture *fixture);
+char *hear_end(Fixture *fixture);
 
 /* Runs the loop once, or fails at the deadline. */
 void fixture_run(Fixture *fixture, uint64_t deadline_usec, const char *what);

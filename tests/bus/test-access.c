@@ -214,43 +214,6 @@ Test(access, without_polkit) {
         expect_refusals(f, true, SD_BUS_ERROR_ACCESS_DENIED, false);
 }
 
-static int on_any_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        return sd_bus_message_dump(m, userdata, 0);
-}
-
-/* All properties of the session as somebody gets them, by GetAll or with all objects. */
-static char *see_as(Fixture *f, uid_t uid, const char *method) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        static char text[65536];
-        sd_bus *connection;
-        bool all = streq(method, "GetAll");
-        int fds[2];
-        ssize_t n;
-        pid_t pid;
-        FILE *out;
-
-        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
-        pid = fork();
-        cr_assert_geq(pid, 0);
-        if (pid == 0) {
-                out = fdopen(fds[1], "w");
-                connection = connect_as(uid, f->address);
-                if (!connection ||
-                    sd_bus_call_method(connection, BUS_NAME, all ? ACTIVE_SESSION : BUS_PATH,
-                                    all ? "org.freedesktop.DBus.Properties" : "org.freedesktop.DBus.ObjectManager", method, NULL, &reply,
-                                    all ? "s" : "", BUS_INTERFACE_SESSION) < 0 ||
-                    sd_bus_message_dump(reply, out, 0) < 0 || fflush(out) != 0)
-                        _exit(EXIT_FAILURE);
-                _exit(EXIT_SUCCESS);
-        }
-        safe_close(fds[1]);
-        for (size_t l = 0; (n = read(fds[0], text + l, sizeof text - 1 - l)) > 0;)
-                text[l += (size_t) n] = 0;
-        safe_close(fds[0]);
-        cr_assert_eq(waitpid(pid, NULL, 0), pid);
-        return text;
-}
-
 /* With an editor that leaves everything as it is. */
 static int edit_as(uid_t uid) {
         char *const argv[] = { (char *) "mmiotracectl", (char *) "--quiet", (char *) "describe", (char *) "2", (char *) "--edit", NULL };
@@ -275,31 +238,27 @@ Test(access, texts_are_the_owners) {
         static const char *const ways[] = { "GetAll", "GetManagedObjects" };
         Fixture *f = &fixture;
         sd_bus_message *reply;
-        sd_bus_slot *slot = NULL;
-        char *heard = NULL;
-        size_t bytes = 0;
-        FILE *log = open_memstream(&heard, &bytes);
+        _cleanup_free_ char *heard = NULL;
 
         begin_session(f);
-        cr_assert_geq(sd_bus_add_match(f->client, &slot, "type='signal',sender='" BUS_NAME "'", on_any_signal, log), 0);
+        hear_begin(f);
         expect_ok(session_call(f, ACTIVE_SESSION, "Mark", "sa{sv}", "a private mark", 0));
         free(expect_path(session_call(f, ACTIVE_SESSION, "Describe", "sa{sv}", "a private description", 0)));
         for (size_t i = 0; i < ELEMENTS(ways); i++) {
-                const char *text = see_as(f, OTHER, ways[i]);
+                _cleanup_free_ char *text = see_as(f, OTHER, ACTIVE_SESSION, ways[i]);
 
                 cr_assert(strstr(text, "MarkCount") && !strstr(text, "a private"), "%s", text);
-                text = see_as(f, OWNER, ways[i]);
+                free(text);
+                text = see_as(f, OWNER, ACTIVE_SESSION, ways[i]);
                 cr_assert(strstr(text, "a private mark") && strstr(text, "a private description"), "%s", text);
         }
         cr_assert_eq(edit_as(OWNER), EXIT_SUCCESS);
         cr_assert_eq(edit_as(OTHER), EXIT_FAILURE);
         session_stop(f);
         wait_for_session(f, ACTIVE_SESSION, "sealed");
-        cr_assert_eq(fclose(log), 0);
+        heard = hear_end(f);
         cr_assert(strstr(heard, "\"Description\""), "%s", heard);
         cr_assert_not(strstr(heard, "a private"), "%s", heard);
-        sd_bus_slot_unref(slot);
-        free(heard);
 
         reply = session_call(f, ACTIVE_SESSION, "ListMarks", "a{sv}", 0);
         cr_assert_gt(sd_bus_message_enter_container(reply, 'a', "(tts)"), 0);

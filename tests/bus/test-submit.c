@@ -307,6 +307,83 @@ Test(submit, server_asks_for_a_pause) {
         daemon_stop(f);
 }
 
+/* daemon and nobody. Root has the session. */
+#define SUBMITTER 1
+#define OTHER 65534
+
+static void submit_as(Fixture *f, uid_t uid, const char *session, const char *key, const char *value) {
+        int status = -1;
+        pid_t pid = fork();
+
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                sd_bus *connection = connect_as(uid, f->address);
+
+                _exit(connection && sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Submit", NULL, NULL,
+                                                     "oa{sv}", session, 1, key, "s", value) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        }
+        /* polkit is of this process. */
+        while (waitpid(pid, &status, WNOHANG) == 0)
+                cr_assert_geq(sd_event_run(f->event, 10 * USEC_PER_MSEC), 0);
+        cr_assert_eq(status, 0);
+}
+
+/* Whose it is, and root, see all of it; others that there is something. */
+static void assert_shown(Fixture *f, const char *session, const char *secret, const char *public) {
+        static const char *const ways[] = { "GetAll", "GetManagedObjects" };
+
+        for (size_t i = 0; i < ELEMENTS(ways); i++) {
+                _cleanup_free_ char *root = see_as(f, 0, session, ways[i]), *submitter = see_as(f, SUBMITTER, session, ways[i]),
+                                    *other = see_as(f, OTHER, session, ways[i]);
+
+                cr_assert(strstr(root, secret), "%s is not in %s", secret, root);
+                cr_assert(strstr(submitter, secret), "%s is not in %s", secret, submitter);
+                cr_assert_not(strstr(other, secret), "%s is in %s", secret, other);
+                cr_assert(strstr(other, public), "%s is not in %s", public, other);
+        }
+}
+
+/* Who knows where a paste is has the trace: so that is not for everybody, nor told to everybody. */
+Test(submit, receipts_are_not_for_everybody) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *session = NULL, *heard = NULL;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        fake_file(&f->machine.tree, "mmiotraced.conf",
+                        "[Submit]\nAttempts=2\nRetrySec=100ms\n[Target paste]\nURL=https://paste.example/new\nMethod=post\n");
+        upload_does(f, "case $n in\n"
+                       "1) echo SHA256=" HASH "; echo RECEIPT=https://paste.example/secret-paste ;;\n"
+                       "2) echo ERROR=SubmitRefused secret-answer; exit 1 ;;\n"
+                       "3) echo ERROR=SubmitFailed secret-reason; exit 1 ;;\n"
+                       "4) cat >/dev/null ;;\nesac");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        session = seal_one(f);
+        hear_begin(f);
+        submit_as(f, SUBMITTER, session, "target", "paste");
+        wait_for_end(f, BUS_PATH_JOB "/_2", "done");
+        assert_shown(f, session, "secret-paste", "\"paste\"");
+        assert_shown(f, session, HASH, "\"paste\"");
+
+        submit_as(f, SUBMITTER, session, "target", "paste");
+        wait_for_end(f, BUS_PATH_JOB "/_3", "failed");
+        assert_shown(f, session, "secret-answer", "\"SubmitError\"");
+        daemon_stop(f);
+        daemon_start(f);
+        assert_shown(f, session, "secret-paste", "\"paste\"");
+        assert_shown(f, session, "secret-answer", "\"SubmitError\"");
+
+        submit_as(f, SUBMITTER, session, "url", "https://drop.example/secret-drop/");
+        wait_until(f, session_has(f, session, "secret-reason"));
+        assert_shown(f, session, "secret-reason", "\"https://drop.example\"");
+        assert_shown(f, session, "secret-drop", "\"https://drop.example\"");
+        heard = hear_end(f);
+        cr_assert(strstr(heard, "\"done\"") && strstr(heard, "\"Receipts\""), "%s", heard);
+        cr_assert_not(strstr(heard, "secret"), "%s", heard);
+        daemon_stop(f);
+}
+
 /* Runs until nobody listens, and says so. */
 #define HOLD_ON "echo BYTES=100; cat >/dev/null; echo $n >left"
 
