@@ -309,12 +309,12 @@ static int property_mark_count(sd_bus *connection, const char *path, const char 
         return sd_bus_message_append(reply, "u", (uint32_t) ((const Session *) userdata)->n_marks);
 }
 
-static int property_description(sd_bus *connection, const char *path, const char *interface, const char *property,
+static int property_owners_text(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         const Session *s = userdata;
+        const char *text = streq(property, "Description") ? s->options.description : s->options.stop_on_mark;
 
-        return sd_bus_message_append(reply, "s",
-                        !isempty(s->options.description) && caller_may_see(connection, s) ? s->options.description : "");
+        return sd_bus_message_append(reply, "s", !isempty(text) && caller_may_see(connection, s) ? text : "");
 }
 
 static int method_list_marks(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -371,12 +371,12 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("StopAfter", "t", NULL, offsetof(Session, options.stop_after_usec), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StopAfterBytes", "t", NULL, offsetof(Session, options.stop_after_bytes), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StopAfterEvents", "t", NULL, offsetof(Session, options.n_stop_after_events), SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("StopOnMark", "s", NULL, offsetof(Session, options.stop_on_mark), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StopOnMark", "s", property_owners_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Session, options.driver), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Devices", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Description", "s", property_description, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("Description", "s", property_owners_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Owner", "u", NULL, offsetof(Session, owner_uid), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Session, start_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StartTimestampMonotonic", "t", NULL, offsetof(Session, start_monotonic_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -32,7 +32,7 @@ TestSuite(access, .init = setup, .fini = teardown, .timeout = 120);
 /* In an order in which a session can go through all of them. */
 static const struct {
         const char *interface, *method, *path;
-        const char *types;              /* arguments: "s" is the text "text", "a{sv}" is empty */
+        const char *types;              /* arguments: "s" is the text "text", "a{sv}" is empty, or what Start is to have */
         const char *action;             /* that polkit is asked for; NULL: everybody may */
         bool owner_may;                 /* the session's owner is not asked for */
 } methods[] = {
@@ -78,7 +78,10 @@ _noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool in
                 else if (*type == 'b')
                         r = sd_bus_message_append(m, "b", false);
                 else if (startswith(type, "a{sv}")) {
-                        r = sd_bus_message_append(m, "a{sv}", 0);
+                        if (streq(methods[i].method, "Start"))
+                                r = sd_bus_message_append(m, "a{sv}", 1, "stop-on-mark", "s", "a private end");
+                        else
+                                r = sd_bus_message_append(m, "a{sv}", 0);
                         type += strlen("a{sv}") - 1;
                 } else
                         r = -EOPNOTSUPP; /* teach this function the new argument */
@@ -240,8 +243,8 @@ Test(access, texts_are_the_owners) {
         sd_bus_message *reply;
         _cleanup_free_ char *heard = NULL;
 
-        begin_session(f);
         hear_begin(f);
+        begin_session(f);
         expect_ok(session_call(f, ACTIVE_SESSION, "Mark", "sa{sv}", "a private mark", 0));
         free(expect_path(session_call(f, ACTIVE_SESSION, "Describe", "sa{sv}", "a private description", 0)));
         for (size_t i = 0; i < ELEMENTS(ways); i++) {
@@ -250,7 +253,7 @@ Test(access, texts_are_the_owners) {
                 cr_assert(strstr(text, "MarkCount") && !strstr(text, "a private"), "%s", text);
                 free(text);
                 text = see_as(f, OWNER, ACTIVE_SESSION, ways[i]);
-                cr_assert(strstr(text, "a private mark") && strstr(text, "a private description"), "%s", text);
+                cr_assert(strstr(text, "a private mark") && strstr(text, "a private description") && strstr(text, "a private end"), "%s", text);
         }
         cr_assert_eq(edit_as(OWNER), EXIT_SUCCESS);
         cr_assert_eq(edit_as(OTHER), EXIT_FAILURE);
