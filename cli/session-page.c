@@ -279,6 +279,17 @@ void session_page_add_end(Page *p, const SessionView *v) {
                 page_add(p, key, STYLE_NONE, "%s the mark \"%s\"", key ? "by itself at" : "or at", v->stop_on_mark);
 }
 
+static void add_warnings(Page *p, const SessionView *v) {
+        STRV_FOREACH(warning, v->warnings) {
+                fputc('\n', p->f);
+                page_add(p, "Warning", STYLE_ATTENTION, "%s", *warning);
+        }
+        if (v->warning_count == 0 || (v->warnings && *v->warnings))
+                return;
+        fputc('\n', p->f);
+        page_add(p, "Warnings", STYLE_ATTENTION, "%" PRIu32 ", for the owner and root", v->warning_count);
+}
+
 int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, const Terminal *terminal) {
         Page p = { .f = f, .terminal = terminal, .key_columns = KEY_COLUMNS };
 
@@ -293,9 +304,6 @@ int session_page_print(const SessionView *v, SessionPagePart parts, FILE *f, con
         if (parts & SESSION_PAGE_NEXT)
                 add_next(&p, v);
         if (parts & SESSION_PAGE_WARNINGS)
-                STRV_FOREACH(warning, v->warnings) {
-                        fputc('\n', f);
-                        page_add(&p, "Warning", STYLE_ATTENTION, "%s", *warning);
-                }
+                add_warnings(&p, v);
         return p.r;
 }

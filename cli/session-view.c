@@ -62,6 +62,7 @@ static const struct {
         { "Marks", "a(tts)", offsetof(SessionView, marks), "marks" },
         { "MarkCount", "u", offsetof(SessionView, mark_count), "mark_count" },
         { "Warnings", "as", offsetof(SessionView, warnings), "warnings" },
+        { "WarningCount", "u", offsetof(SessionView, warning_count), "warning_count" },
         { "Archive", "s", offsetof(SessionView, archive), "archive" },
         { "ArchivePath", "s", offsetof(SessionView, archive_path), "archive_path" },
         { "ExportTimestamp", "t", offsetof(SessionView, export_usec), "export_timestamp_usec" },

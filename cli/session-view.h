@@ -40,6 +40,7 @@ typedef struct SessionView {
         SessionMark *marks;
         size_t n_marks;                 /* of which the daemon tells only the last, and those only to some */
         uint32_t mark_count;            /* how many there are */
+        uint32_t warning_count;         /* likewise: of the warnings the daemon tells some only that they are there */
 } SessionView;
 
 /* A method call that asks for all properties of the session at that path; its reply is for

@@ -295,7 +295,7 @@ static int say_stopped(const Client *c, SessionView *v) {
         } else if (!c->quiet) {
                 client_say(c, "Session %" PRIu32 " is stopped and the machine is restored.", v->id);
                 r = session_page_print(v, SESSION_PAGE_COUNTS | SESSION_PAGE_WARNINGS, stdout, &c->terminal);
-                if (v->warnings && *v->warnings)
+                if (v->warning_count > 0 || (v->warnings && *v->warnings))
                         puts("");
                 client_say(c, "The archive is being made. How far it is: mmiotracectl status %" PRIu32,
                                 v->id);

@@ -266,11 +266,9 @@ static int property_flag(sd_bus *connection, const char *path, const char *inter
                                                                                  s->protected);
 }
 
-static int property_strings(sd_bus *connection, const char *path, const char *interface, const char *property,
+static int property_devices(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        const Session *s = userdata;
-
-        return sd_bus_message_append_strv(reply, streq(property, "Devices") ? s->devices : s->warnings);
+        return sd_bus_message_append_strv(reply, ((const Session *) userdata)->devices);
 }
 
 bool session_bus_caller_may_see(sd_bus *connection, const Session *s, uid_t also_uid) {
@@ -285,6 +283,19 @@ bool session_bus_caller_may_see(sd_bus *connection, const Session *s, uid_t also
 
 static bool caller_may_see(sd_bus *connection, const Session *s) {
         return session_bus_caller_may_see(connection, s, s->owner_uid);
+}
+
+/* Lines of the kernel's log are among them, with addresses, which not everybody may read (kernel.dmesg_restrict). */
+static int property_warnings(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append_strv(reply, caller_may_see(connection, s) ? s->warnings : NULL);
+}
+
+static int property_warning_count(sd_bus *connection, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "u", (uint32_t) strv_length(((const Session *) userdata)->warnings));
 }
 
 static int append_marks(sd_bus_message *reply, const Session *s, size_t first) {
@@ -375,7 +386,7 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("Driver", "s", NULL, offsetof(Session, options.driver), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Module", "s", NULL, offsetof(Session, module), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverVersion", "s", NULL, offsetof(Session, driver_version), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Devices", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Devices", "as", property_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Description", "s", property_owners_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Owner", "u", NULL, offsetof(Session, owner_uid), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartTimestamp", "t", NULL, offsetof(Session, start_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -412,7 +423,8 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("ArchivePath", "s", property_archive_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ExportTimestamp", "t", NULL, offsetof(Session, export_realtime_usec), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Protected", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Warnings", "as", property_strings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Warnings", "as", property_warnings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("WarningCount", "u", property_warning_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Job", "o", property_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Submission", "(ssotus)", submission_bus_submission, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("SubmitError", "s", submission_bus_error, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
@@ -484,6 +496,6 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
                         "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
                         "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "GivenUpEvents",
                         "BytesGivenUp", "BytesCompressed", "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",
-                        "ExportTimestamp", "Protected", "Warnings", "Job", "Submission",
+                        "ExportTimestamp", "Protected", "Warnings", "WarningCount", "Job", "Submission",
                         "SubmitError", "Receipts", NULL);
 }

@@ -761,6 +761,14 @@ Test(session_page, warnings_are_paragraphs) {
                         "    Warning: Tracing was switched off by somebody else.\n");
 }
 
+/* Who may not read them hears of them. */
+Test(session_page, warnings_of_others_are_counted) {
+        SessionView v = empty_view("sealed");
+
+        v.warning_count = 2;
+        assert_page(&v, SESSION_PAGE_WARNINGS, "\n   Warnings: 2, for the owner and root\n");
+}
+
 static void assert_lines(const SessionView *v, const char *expected) {
         _cleanup_free_ char *text = NULL;
         size_t bytes;

@@ -339,7 +339,7 @@ static bool has_warning(Fixture *f, const char *session, const char *text) {
 /* What the kernel says while the session captures is told at once, and is on file; the end does not tell it again. */
 Test(session, kernel_in_trouble) {
         Fixture *f = &fixture;
-        _cleanup_free_ char *session = NULL, *before = NULL, *after = NULL, *file = NULL;
+        _cleanup_free_ char *session = NULL, *before = NULL, *after = NULL, *file = NULL, *heard = NULL;
         _cleanup_free_ char *folder = below(f->machine.tree.root, "journal"), *path = below(folder, "trouble.journal");
         _cleanup_free_ char *temporary = below(folder, "trouble");
         _cleanup_free_ uint8_t *bytes = NULL;
@@ -350,6 +350,7 @@ Test(session, kernel_in_trouble) {
         fake_file(&f->machine.tree, "proc/sys/kernel/random/boot_id", "44444444-4444-4444-4444-444444444444\n");
         daemon_start(f);
         session = capture(f);
+        hear_begin(f);
         write_bytes(temporary, bytes, n_bytes);
         cr_assert_eq(rename(temporary, path), 0);
         /* Of a session without a driver each warning counts. */
@@ -367,6 +368,18 @@ Test(session, kernel_in_trouble) {
         assert_session(f, session, "Result", "success");
         after = get_all(f, session, BUS_INTERFACE_SESSION);
         cr_assert_eq(strstr(strstr(after, "was locked up") + 1, "was locked up"), NULL, "%s", after);
+        cr_assert_gt(get_number(f, session, BUS_INTERFACE_SESSION, "WarningCount"), 0);
+
+        /* Not everybody may read the kernel's log. */
+        heard = hear_end(f);
+        cr_assert(strstr(heard, "\"WarningCount\"") && strstr(heard, "\"Warnings\""), "%s", heard);
+        cr_assert_not(strstr(heard, "page fault"), "%s", heard);
+        if (geteuid() == 0) {
+                _cleanup_free_ char *root = see_as(f, 0, session, "GetAll"), *other = see_as(f, 65534, session, "GetAll");
+
+                cr_assert(strstr(root, "page fault"), "%s", root);
+                cr_assert_not(strstr(other, "page fault"), "%s", other);
+        }
         daemon_stop(f);
 }
 
