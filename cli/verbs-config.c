@@ -55,6 +55,7 @@ int verb_config(Client *c, int argc, char *argv[]) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_json_ json_object *array = json_object_new_array();
         _cleanup_message_ sd_bus_message *reply = NULL;
+        bool has_target = false, in_full = false;
         SettingView v;
         int r;
 
@@ -66,6 +67,10 @@ int verb_config(Client *c, int argc, char *argv[]) {
         if (r < 0)
                 return client_fail_bus(c, r, &error);
         while ((r = sd_bus_message_read(reply, "(ssssu)", &v.section, &v.key, &v.value, &v.file, &v.line)) > 0) {
+                bool is_target = startswith(v.section, "Target ");
+
+                has_target = has_target || is_target;
+                in_full = in_full || (is_target && !streq(v.key, "Method"));
                 add_row(&t, &v);
                 r = append_json(array, &v);
                 if (r < 0)
@@ -75,5 +80,10 @@ int verb_config(Client *c, int argc, char *argv[]) {
                 return client_fail_errno(c, r, "Cannot read the settings");
         pager_open(c);
         r = c->json != JSON_OFF ? client_print_json(c, array) : client_print_table(c, &t);
-        return r < 0 ? client_fail_errno(c, r, "Cannot show the settings") : EXIT_SUCCESS;
+        if (r < 0)
+                return client_fail_errno(c, r, "Cannot show the settings");
+        /* A target without a URL= is none. */
+        if (c->json == JSON_OFF && has_target && !in_full)
+                client_say(c, "What else is set of the targets, root sees, and who may manage traces.");
+        return EXIT_SUCCESS;
 }

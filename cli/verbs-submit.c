@@ -59,6 +59,26 @@ static int target_list_get(const Client *c, sd_bus_error *error, TargetList *l) 
         return r;
 }
 
+/* All of the address, which only those hear who may submit. Whom it is refused to, the daemon tells when it comes to that. */
+static int target_complete(const Client *c, TargetView *t) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        const char *address;
+        char *copy;
+        int r;
+
+        r = sd_bus_call_method(c->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "GetTarget", NULL, &reply, "sa{sv}", t->name, 0);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "ss", NULL, &address);
+        if (r < 0)
+                return r;
+        copy = strdup(address);
+        if (!copy)
+                return -ENOMEM;
+        free(t->address);
+        t->address = copy;
+        return 0;
+}
+
 static int names_of(const TargetList *l, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t bytes;
@@ -76,7 +96,7 @@ static int names_of(const TargetList *l, char **ret) {
 
 /* What it goes to: one of the targets, or the URL that was given; neither if there is no target at all. */
 typedef struct Choice {
-        const TargetView *target;
+        TargetView *target;
         const char *url;
 } Choice;
 
@@ -423,6 +443,8 @@ int verb_submit(Client *c, int argc, char *argv[]) {
         if (by_hand || (c->json == JSON_OFF && !c->quiet))
                 readable = read_archive(c, path, &archive);
         if (c->json == JSON_OFF && !c->quiet) {
+                if (choice.target)
+                        (void) target_complete(c, choice.target);
                 r = print_plan(c, v, readable ? &archive : NULL, &choice);
                 if (r < 0)
                         return client_fail_errno(c, r, "Cannot show what would be sent");

@@ -24,6 +24,7 @@ typedef struct Query {
         sd_bus_message *message;
         const char *action;             /* a literal of auth.h */
         uid_t uid;
+        bool quiet;                     /* nobody is asked for a password */
         char cancellation_id[32];
         sd_bus_slot *slot;              /* of the call to polkit; NULL: it is answered */
         sd_bus_track *track;            /* of the sender, until it is answered */
@@ -184,6 +185,7 @@ static int ask(Query *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus *connection = q->auth->connection;
         const char *sender = sd_bus_message_get_sender(q->message);
+        bool interactive = !q->quiet && sd_bus_message_get_allow_interactive_authorization(q->message) > 0;
         int r;
 
         r = sd_bus_track_new(connection, &q->track, on_caller_gone, q);
@@ -196,9 +198,7 @@ static int ask(Query *q) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s", sender, q->action);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{ss}us", 0,
-                                sd_bus_message_get_allow_interactive_authorization(q->message) > 0 ? POLKIT_ALLOW_INTERACTION : 0,
-                                q->cancellation_id);
+                r = sd_bus_message_append(m, "a{ss}us", 0, interactive ? POLKIT_ALLOW_INTERACTION : 0, q->cancellation_id);
         if (r >= 0)
                 r = sd_bus_call_async(connection, &q->slot, m, on_answer, q, ANSWER_USEC);
         return r;
@@ -224,7 +224,7 @@ static int check_limits(const Auth *a, uid_t uid, sd_bus_error *ret_error) {
                         "Too many calls wait for an authorization already; answer or cancel those first.");
 }
 
-static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, sd_bus_error *ret_error) {
+static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, bool quiet, sd_bus_error *ret_error) {
         _cleanup_(query_freep) Query *q = NULL;
         const Query *known = find_query(a, m, action);
         uid_t uid;
@@ -244,7 +244,8 @@ static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid
         q = calloc(1, sizeof(Query));
         if (!q)
                 return -ENOMEM;
-        *q = (Query) { .auth = a, .next = a->queries, .message = sd_bus_message_ref(m), .action = action, .uid = uid };
+        *q = (Query) { .auth = a, .next = a->queries, .message = sd_bus_message_ref(m), .action = action, .uid = uid,
+                .quiet = quiet };
         a->queries = q;
         (void) snprintf(q->cancellation_id, sizeof q->cancellation_id, "mmiotraced-%" PRIu64, ++a->last_cancellation);
         r = ask(q);
@@ -255,9 +256,18 @@ static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid
 }
 
 int auth_check(Auth *a, sd_bus_message *m, const char *action, sd_bus_error *ret_error) {
-        return check(a, m, action, (uid_t) -1, ret_error);
+        return check(a, m, action, (uid_t) -1, false, ret_error);
 }
 
 int auth_check_owner(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, sd_bus_error *ret_error) {
-        return check(a, m, action, owner_uid, ret_error);
+        return check(a, m, action, owner_uid, false, ret_error);
+}
+
+int auth_check_quietly(Auth *a, sd_bus_message *m, const char *action) {
+        sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = check(a, m, action, (uid_t) -1, true, &ignored);
+        sd_bus_error_free(&ignored);
+        return r;
 }

@@ -37,4 +37,8 @@ int auth_check(Auth *auth, sd_bus_message *message, const char *action, sd_bus_e
 /* The same, and the owner of the session that this is about needs no permission. */
 int auth_check_owner(Auth *auth, sd_bus_message *message, const char *action, uid_t owner_uid, sd_bus_error *ret_error);
 
+/* The same without a person: what the answer only adds something to is no reason to ask for a password. There is no error to
+ * tell, a negative value is a no. */
+int auth_check_quietly(Auth *auth, sd_bus_message *message, const char *action);
+
 int auth_caller_uid(sd_bus_message *message, uid_t *ret);

@@ -490,6 +490,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
                         SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, config_bus_reload,
                         SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetTarget", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_RESULT("s", method, "s", address),
+                        submission_bus_get_target, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("o", session, "a{sv}", options), SD_BUS_RESULT("o", job),
                         submission_bus_submit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("o", session), 0),

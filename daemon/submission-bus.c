@@ -99,11 +99,38 @@ int submission_bus_targets(sd_bus *connection, const char *path, const char *int
                 const Target *t = c->targets[i];
                 _cleanup_free_ char *address = NULL;
 
-                r = target_address(t, &address);
+                r = target_public_address(t, &address);
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(sss)", t->name, target_method_to_string(t->method), address);
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int submission_bus_get_target(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        _cleanup_free_ char *address = NULL;
+        _cleanup_error_ Error error = {};
+        Bus *bus = userdata;
+        const Target *t;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = bus_read_no_options(m, &error);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        r = auth_check(bus_auth(bus), m, AUTH_SUBMIT, ret_error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        t = config_find_target(&bus_manager(bus)->context->config, name);
+        if (!t)
+                r = error_set(&error, ERROR_NO_SUCH_TARGET, "There is no target of that name; the property Targets has those that there are.");
+        else
+                r = target_address(t, &address);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        return sd_bus_reply_method_return(m, "ss", target_method_to_string(t->method), address);
 }
 
 int submission_bus_submission(sd_bus *connection, const char *path, const char *interface, const char *property,

@@ -8,7 +8,10 @@
 /* Manager: Submit(o session, a{sv} options) → o job. Options: target s, the name of one, or url s. */
 int submission_bus_submit(sd_bus_message *message, void *bus, sd_bus_error *ret_error);
 
-/* Manager: Targets, a(sss) of name, method and address. */
+/* Manager: GetTarget(s name, a{sv} options) → s method, s address: all of the address that is no secret, for who may submit. */
+int submission_bus_get_target(sd_bus_message *message, void *bus, sd_bus_error *ret_error);
+
+/* Manager: Targets, a(sss) of name, method, and what everybody may see of the address. */
 int submission_bus_targets(sd_bus *connection, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *bus, sd_bus_error *ret_error);
 

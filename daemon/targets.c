@@ -431,6 +431,36 @@ int target_address(const Target *t, char **ret) {
         return 0;
 }
 
+int target_public_address(const Target *t, char **ret) {
+        _cleanup_strv_ char **domains = NULL;
+        _cleanup_free_ char *text = NULL;
+        size_t bytes = 0;
+        int r = 0;
+        FILE *f;
+
+        if (t->method != TARGET_MAIL) {
+                text = strndup(t->url, target_public_bytes(t->url));
+                if (!text)
+                        return -ENOMEM;
+                *ret = TAKE_PTR(text);
+                return 0;
+        }
+        STRV_FOREACH(to, t->to)
+                if (r >= 0 && !strv_contains(domains, strchr(*to, '@') + 1))
+                        r = strv_extend(&domains, strchr(*to, '@') + 1);
+        if (r < 0)
+                return r;
+        f = open_memstream(&text, &bytes);
+        if (!f)
+                return -ENOMEM;
+        STRV_FOREACH(domain, domains)
+                fprintf(f, "%s%s", domain == domains ? "" : ", ", *domain);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 size_t target_public_bytes(const char *name_or_address) {
         const char *host = strstr(name_or_address, "://");
 

@@ -73,6 +73,9 @@ int target_expand(const Target *target, const TargetValues *values, char **ret);
 /* "https://HOST/PATH", or the recipients of a mail: what stands behind a "?" may be a secret. */
 int target_address(const Target *target, char **ret);
 
+/* What everybody may see of that: "https://HOST", or where the recipients of a mail have their mailboxes. */
+int target_public_address(const Target *target, char **ret);
+
 /* How many bytes of an address, or of a target's name, anybody may see: "https://HOST" of the one, as who knows a path can
  * often read what is there, and all of the other. */
 size_t target_public_bytes(const char *name_or_address);

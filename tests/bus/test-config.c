@@ -94,6 +94,39 @@ Test(config, on_a_narrow_terminal) {
         daemon_stop(f);
 }
 
+/* Which file it is in, and that nobody else can read that, says nothing to the bus. */
+Test(config, targets_are_for_who_may_manage) {
+        static const struct {
+                uid_t uid;
+                PolkitAnswer answer;
+                bool in_full;
+        } callers[] = {
+                { 0, POLKIT_NO, true },
+                { 65534, POLKIT_NO, false },
+                { 65534, POLKIT_PASSWORD, false },
+                { 65534, POLKIT_YES, true },
+        };
+        Fixture *f = &fixture;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        configure(f, "[Seal]\nLevel=3\n[Target lab]\nURL=https://a.example/private/\nHeader=X-Private: 1\n"
+                     "[Target drop]\nURL=https://b.example/private/\nMethod=post\n");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        for (size_t i = 0; i < ELEMENTS(callers); i++) {
+                _cleanup_free_ char *text = NULL;
+
+                f->polkit_answer = callers[i].answer;
+                text = ask_as(f, callers[i].uid, BUS_PATH, BUS_INTERFACE_MANAGER, "GetConfig");
+                cr_assert(strstr(text, "\"Target lab\"") && strstr(text, "\"Target drop\"") && strstr(text, "\"post\"") &&
+                                strstr(text, "\"Level\""), "%s", text);
+                cr_assert_eq(!strstr(text, "\"put\""), callers[i].in_full, "%s", text);
+                cr_assert_eq(!!strstr(text, "rivate"), callers[i].in_full, "%s", text);
+        }
+        daemon_stop(f);
+}
+
 Test(config, reload) {
         Fixture *f = &fixture;
         size_t n_changes;

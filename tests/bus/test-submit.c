@@ -131,8 +131,7 @@ Test(submit, done) {
 
         /* Nobody is told what may open a door. */
         targets = get_all(f, BUS_PATH, BUS_INTERFACE_MANAGER);
-        cr_assert(strstr(targets, "\"https://traces.example/{vendor}/{driver}/{archive}\"") && !strstr(targets, "secret"), "%s",
-                        targets);
+        cr_assert(strstr(targets, "\"https://traces.example\"") && !strstr(targets, "secret"), "%s", targets);
 
         before = get_all(f, session, BUS_INTERFACE_SESSION);
         daemon_stop(f);
@@ -195,6 +194,32 @@ Test(submit, refused_requests) {
         assert_error(manager_call(f, "Submit", "oa{sv}", BUS_PATH_SESSION "/_2", 1, "target", "s", "lab"), "NoArchive");
         session_stop(f);
         cr_assert_not(machine_has(&f->machine, "job.1"));
+        daemon_stop(f);
+}
+
+/* All of an address is for who may submit. */
+Test(submit, addresses_of_targets) {
+        static const char *const expected[][3] = {
+                { "lab", "put", "https://traces.example/{vendor}/{driver}/{archive}" },
+                { "mail", "mail", "c@d.example, e@f.example, g@d.example" },
+        };
+        _cleanup_free_ char *targets = NULL;
+        Fixture *f = &fixture;
+
+        configure(f, "[Target mail]\nURL=smtps://mail.example\nFrom=a@b.example\nTo=c@d.example, e@f.example, g@d.example\n");
+        daemon_start(f);
+        targets = get_all(f, BUS_PATH, BUS_INTERFACE_MANAGER);
+        cr_assert(strstr(targets, "\"https://traces.example\"") && strstr(targets, "\"d.example, f.example\""), "%s", targets);
+        cr_assert(!strstr(targets, "archive}") && !strstr(targets, "c@"), "%s", targets);
+        for (size_t i = 0; i < ELEMENTS(expected); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = manager_call(f, "GetTarget", "sa{sv}", expected[i][0], 0);
+                const char *method, *address;
+
+                cr_assert_gt(sd_bus_message_read(reply, "ss", &method, &address), 0);
+                cr_assert_str_eq(method, expected[i][1]);
+                cr_assert_str_eq(address, expected[i][2]);
+        }
+        assert_error(manager_call(f, "GetTarget", "sa{sv}", "elsewhere", 0), "NoSuchTarget");
         daemon_stop(f);
 }
 
@@ -312,7 +337,6 @@ Test(submit, server_asks_for_a_pause) {
 #define OTHER 65534
 
 static void submit_as(Fixture *f, uid_t uid, const char *session, const char *key, const char *value) {
-        int status = -1;
         pid_t pid = fork();
 
         cr_assert_geq(pid, 0);
@@ -322,10 +346,7 @@ static void submit_as(Fixture *f, uid_t uid, const char *session, const char *ke
                 _exit(connection && sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Submit", NULL, NULL,
                                                      "oa{sv}", session, 1, key, "s", value) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE);
         }
-        /* polkit is of this process. */
-        while (waitpid(pid, &status, WNOHANG) == 0)
-                cr_assert_geq(sd_event_run(f->event, 10 * USEC_PER_MSEC), 0);
-        cr_assert_eq(status, 0);
+        wait_for_child(f, pid);
 }
 
 /* Whose it is, and root, see all of it; others that there is something. */
