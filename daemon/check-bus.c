@@ -94,7 +94,7 @@ static int start(Call *call) {
 
         if (o->buffer_bytes == 0 && o->n_expected == 0)
                 o->buffer_bytes = call->checks->manager->context->config.buffer_bytes;
-        return check_start(call->checks->manager, o, on_done, call, &call->check);
+        return check_start(call->checks->manager, o, call->uid, on_done, call, &call->check);
 }
 
 static void on_caller_found(const char *address, void *userdata) {

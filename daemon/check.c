@@ -66,7 +66,7 @@ static void on_done(const Error *error, void *userdata) {
         c->done(error ? NULL : &c->findings, error, c->userdata);
 }
 
-int check_start(Manager *m, const SessionOptions *options,
+int check_start(Manager *m, const SessionOptions *options, uid_t owner_uid,
         void (*done)(const Findings *findings, const Error *error, void *userdata), void *userdata, Check **ret) {
         _cleanup_(check_freep) Check *c = calloc(1, sizeof(Check));
         _cleanup_error_ Error busy = {};
@@ -78,7 +78,7 @@ int check_start(Manager *m, const SessionOptions *options,
                 return -ENOMEM;
         c->done = done;
         c->userdata = userdata;
-        (void) manager_check_idle(m, &busy);
+        (void) manager_check_idle(m, owner_uid, &busy);
         r = vacuum_list_removable(m, &removable);
         if (r < 0)
                 return r;

@@ -9,9 +9,9 @@
 
 typedef struct Check Check;
 
-/* Looks at what would be in the way of a session with these options. done is called once, later, from the loop: with
+/* Looks at what would be in the way of a session with these options, of that user. done is called once, later, from the loop: with
  * all that was found, or with an error (findings NULL) where nothing could be looked at. It may free the check. */
-int check_start(Manager *manager, const SessionOptions *options,
+int check_start(Manager *manager, const SessionOptions *options, uid_t owner_uid,
         void (*done)(const Findings *findings, const Error *error, void *userdata), void *userdata, Check **ret);
 
 /* One that is not over is given up: done is not called any more. */

@@ -43,6 +43,9 @@ int manager_arm(Manager *m, const SessionOptions *options, uid_t owner_uid, ArmD
                 return error_set(error, ERROR_INVALID_ARGUMENTS,
                                 "A session at the next boot is for one driver, which it loads itself, and it ends after a time: so "
                                 "name the driver, and ask for neither load, rebind nor bound.");
+        r = manager_check_count(m, owner_uid, error);
+        if (r < 0)
+                return r;
         m->arm = (Arm) { .boot.owner_uid = owner_uid, .done = done, .userdata = userdata };
         r = session_options_copy(options, &m->arm.boot.options);
         if (r >= 0)

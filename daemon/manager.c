@@ -10,6 +10,12 @@
 #include "submission.h"
 #include "undo.h"
 
+/* Each costs a descriptor and an object on the bus for as long as its files are there, however small. Of all of them, the
+ * last ones are for root alone; no limit removes one. */
+#define SESSIONS_MAX 1000U
+#define SESSIONS_ROOT 10U
+#define SESSIONS_USER_MAX 100U
+
 static int open_folder(int dir_fd, const char *path, int *ret) {
         int fd;
 
@@ -261,7 +267,21 @@ int manager_begin_session(Manager *m, const SessionOptions *options, uid_t owner
         return 0;
 }
 
-int manager_check_idle(const Manager *m, Error *error) {
+int manager_check_count(const Manager *m, uid_t owner_uid, Error *error) {
+        size_t n_user = 0;
+
+        for (size_t i = 0; i < m->n_sessions; i++)
+                n_user += m->sessions[i]->owner_uid == owner_uid;
+        if (owner_uid != 0 && n_user >= SESSIONS_USER_MAX)
+                return error_set(error, ERROR_TOO_MANY, "You have %zu sessions, which is the limit; remove those that are not needed any "
+                                "more with \"mmiotracectl remove\".", n_user);
+        if (m->n_sessions >= SESSIONS_MAX - (owner_uid != 0 ? SESSIONS_ROOT : 0))
+                return error_set(error, ERROR_TOO_MANY, "There are %zu sessions, which is the limit; remove those that are not needed any "
+                                "more with \"mmiotracectl remove\".", m->n_sessions);
+        return 0;
+}
+
+int manager_check_idle(const Manager *m, uid_t owner_uid, Error *error) {
         if (m->quitting)
                 return error_set(error, ERROR_STATE, "mmiotraced is about to stop and starts nothing new.");
         if (m->active)
@@ -271,13 +291,13 @@ int manager_check_idle(const Manager *m, Error *error) {
         if (m->leftovers.restorer)
                 return error_set(error, ERROR_STATE, "The machine is still being restored from a session that was cut short; "
                                 "try again in a few seconds.");
-        return 0;
+        return manager_check_count(m, owner_uid, error);
 }
 
 int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error) {
         int r;
 
-        r = manager_check_idle(m, error);
+        r = manager_check_idle(m, owner_uid, error);
         return r < 0 ? r : manager_begin_session(m, options, owner_uid, ret, error);
 }
 

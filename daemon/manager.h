@@ -80,8 +80,10 @@ DEFINE_CLEANUP(Manager *, manager_free)
  * anything. */
 int manager_load(Manager *manager);
 
-/* Refuses with the reason why no session can begin now that the daemon itself knows. */
-int manager_check_idle(const Manager *manager, Error *error);
+/* Refuses with the reason why no session of that user can begin now that the daemon itself knows. */
+int manager_check_idle(const Manager *manager, uid_t owner_uid, Error *error);
+/* The part of it that is also true of a session at the next boot: there may be only so many. */
+int manager_check_count(const Manager *manager, uid_t owner_uid, Error *error);
 
 /* The hook "started" answers later. */
 int manager_start_session(Manager *manager, const SessionOptions *options, uid_t owner_uid, Session **ret, Error *error);

@@ -4,11 +4,13 @@
  * is served as if there were no such clients. */
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "fixture.h"
 #include "tool.h"
 
 #define NOBODY 65534
+#define OTHER 1
 #define CLIENTS 200
 #define WAITING 16      /* calls of one user that are answered later */
 #define QUESTIONS 4     /* of one user to polkit */
@@ -151,6 +153,92 @@ static void begin(Fixture *f) {
         crowd_end(pid, in);
         assert_session(f, SESSION, "State", "capturing");
         cr_assert_eq(get_number(f, SESSION, BUS_INTERFACE_SESSION, "Owner"), NOBODY);
+}
+
+/* Of the session that is there, so many in all, of which the copies have that owner. */
+static void copy_sessions(Fixture *f, unsigned first, unsigned last, uid_t owner) {
+        const char *root = f->machine.tree.root;
+
+        free(tool_output("cd %s/state/sessions && sed 's/\"owner_uid\":[0-9]*/\"owner_uid\":%u/' 1/session.json >%s/session.json && "
+                         "for i in $(seq %u %u); do mkdir -p $i/log && cp %s/session.json $i/; done && echo %u >last-id",
+                        root, owner, root, first, last, root, last));
+}
+
+static const char *start_as(Fixture *f, uid_t uid) {
+        static char name[128];
+        int fds[2];
+        ssize_t n;
+        pid_t pid;
+
+        cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                sd_bus *connection = connect_as(uid, f->address);
+                sd_bus_error e = SD_BUS_ERROR_NULL;
+
+                if (!connection)
+                        _exit(EXIT_FAILURE);
+                (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Start", &e, NULL, "a{sv}", 0);
+                dprintf(fds[1], "%s", e.name ? startswith(e.name, BUS_ERROR_PREFIX) ?: e.name : "none");
+                _exit(EXIT_SUCCESS);
+        }
+        safe_close(fds[1]);
+        wait_for_child(f, pid);
+        n = read(fds[0], name, sizeof name - 1);
+        cr_assert_gt(n, 0);
+        name[n] = 0;
+        safe_close(fds[0]);
+        return name;
+}
+
+static void stop_and_remove(Fixture *f, const char *session) {
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        machine_list_clocks(&f->machine);
+        expect_ok(session_call(f, session, "Remove", "a{sv}", 0));
+}
+
+Test(limits, sessions) {
+        Fixture *f = &fixture;
+        const struct rlimit files = { 4096, 4096 };     /* as the unit has it */
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+        daemon_start(f);
+        fixture_be_polkit(f);
+        cr_assert_str_eq(start_as(f, NOBODY), "none");
+        session_stop(f);
+        wait_for_session(f, SESSION, "sealed");
+        machine_list_clocks(&f->machine);
+        daemon_stop(f);
+
+        /* One user has as many as there may be of one: neither others nor root are in the way of that. */
+        copy_sessions(f, 2, 100, NOBODY);
+        daemon_start(f);
+        cr_assert_str_eq(start_as(f, NOBODY), "TooMany");
+        assert_manager(f, "State", "idle");
+        cr_assert_str_eq(start_as(f, OTHER), "none");
+        stop_and_remove(f, BUS_PATH_SESSION "/_101");
+        cr_assert_str_eq(start_as(f, 0), "none");
+        stop_and_remove(f, BUS_PATH_SESSION "/_102");
+        expect_ok(session_call(f, BUS_PATH_SESSION "/_50", "Remove", "a{sv}", 0));
+        cr_assert_str_eq(start_as(f, NOBODY), "none");
+        stop_and_remove(f, BUS_PATH_SESSION "/_103");
+        daemon_stop(f);
+
+        /* All of them together have as many as there may be: root still has room, up to the last. */
+        copy_sessions(f, 101, 991, 2);
+        daemon_start(f);
+        cr_assert_str_eq(start_as(f, OTHER), "TooMany");
+        cr_assert_str_eq(start_as(f, 0), "none");
+        stop_and_remove(f, BUS_PATH_SESSION "/_992");
+        daemon_stop(f);
+        copy_sessions(f, 992, 1001, 2);
+        daemon_start(f);
+        cr_assert_str_eq(start_as(f, 0), "TooMany");
+        daemon_stop(f);
 }
 
 Test(limits, one_session_for_all) {
