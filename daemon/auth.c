@@ -5,6 +5,7 @@
 #include "auth.h"
 #include "log.h"
 #include "names.h"
+#include "quota.h"
 #include "util.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
@@ -12,9 +13,8 @@
 #define POLKIT_AUTHORITY POLKIT ".Authority"
 #define POLKIT_ALLOW_INTERACTION 1U     /* CheckAuthorizationFlags in polkit's D-Bus reference */
 
-/* A person types a password meanwhile: so many may wait, and so many of one user. */
-#define QUERIES_MAX 64
-#define QUERIES_USER_MAX 4
+/* A person types a password meanwhile. Root is never asked for. */
+static const Quota queries_quota = { .all = 64, .user = 4, .root = 0 };
 #define ANSWER_USEC (2 * 60 * USEC_PER_SEC)
 
 /* One question, and then its answer, until the message has been dispatched again. */
@@ -212,13 +212,12 @@ static const Query *find_query(const Auth *a, const sd_bus_message *m, const cha
 }
 
 static int check_limits(const Auth *a, uid_t uid, sd_bus_error *ret_error) {
-        size_t n = 0, n_user = 0;
+        QuotaUse use = {};
 
-        for (const Query *q = a->queries; q; q = q->next) {
-                n += !!q->slot;
-                n_user += q->slot && q->uid == uid;
-        }
-        if (n < QUERIES_MAX && n_user < QUERIES_USER_MAX)
+        for (const Query *q = a->queries; q; q = q->next)
+                if (q->slot)
+                        quota_count(&use, uid, q->uid);
+        if (quota_allows(&queries_quota, &use, uid))
                 return 0;
         return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                         "Too many calls wait for an authorization already; answer or cancel those first.");

@@ -5,10 +5,10 @@
 #include "check-bus.h"
 #include "check.h"
 #include "options-bus.h"
+#include "quota.h"
 
 /* Each is a process that reads half of /sys. */
-#define CALLS_MAX 4
-#define CALLS_USER_MAX 2
+static const Quota calls_quota = { .all = 4, .user = 2, .root = 2 };
 
 typedef struct Call {
         CheckBus *checks;
@@ -112,13 +112,11 @@ static void on_caller_found(const char *address, void *userdata) {
 }
 
 static int check_limits(const CheckBus *c, uid_t uid, sd_bus_error *ret_error) {
-        size_t n = 0, n_user = 0;
+        QuotaUse use = {};
 
-        for (const Call *call = c->calls; call; call = call->next) {
-                n++;
-                n_user += call->uid == uid;
-        }
-        if (n < CALLS_MAX && n_user < CALLS_USER_MAX)
+        for (const Call *call = c->calls; call; call = call->next)
+                quota_count(&use, uid, call->uid);
+        if (quota_allows(&calls_quota, &use, uid))
                 return 0;
         return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                         "Too many checks are going on already; wait for one of them to end.");

@@ -13,6 +13,7 @@
 #include "manager-bus.h"
 #include "names.h"
 #include "options-bus.h"
+#include "quota.h"
 #include "session-bus.h"
 #include "submission-bus.h"
 #include "unit-bus.h"
@@ -33,16 +34,16 @@ typedef struct Waiting {
         sd_bus_message *message;
 } Waiting;
 
-/* So many of all users, and of one who is not root: others still get in. */
-#define WAITING_MAX 256
-#define WAITING_USER_MAX 16
+#define WAITING_ALL 256U
+#define WAITING_ROOT 64U
+static const Quota waiting_quota = { .all = WAITING_ALL, .user = 16, .root = WAITING_ROOT };
 
 struct Bus {
         sd_bus *connection;
         Manager *manager;
         Auth *auth;
         CheckBus *checks;
-        Waiting waiting[WAITING_MAX];
+        Waiting waiting[WAITING_ALL + WAITING_ROOT];
         size_t n_waiting;
         sd_bus_track *bound;    /* who the active session ends with */
 };
@@ -56,7 +57,7 @@ Auth *bus_auth(Bus *bus) {
 }
 
 int bus_check_waiting(Bus *bus, sd_bus_message *m, sd_bus_error *ret_error) {
-        size_t n_user = 0;
+        QuotaUse use = {};
         uid_t uid;
         int r;
 
@@ -64,8 +65,8 @@ int bus_check_waiting(Bus *bus, sd_bus_message *m, sd_bus_error *ret_error) {
         if (r < 0)
                 return r;
         for (size_t i = 0; i < bus->n_waiting; i++)
-                n_user += bus->waiting[i].uid == uid;
-        if (bus->n_waiting == WAITING_MAX || (uid != 0 && n_user >= WAITING_USER_MAX))
+                quota_count(&use, uid, bus->waiting[i].uid);
+        if (!quota_allows(&waiting_quota, &use, uid))
                 return sd_bus_error_set(ret_error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                 "Too many calls are waiting for an answer; try again when one of them has it.");
         return 0;
@@ -75,7 +76,7 @@ static int wait_for(Bus *bus, unsigned session_id, sd_bus_message *m, WaitingFor
         uid_t uid;
         int r;
 
-        if (bus->n_waiting == WAITING_MAX)
+        if (bus->n_waiting == ELEMENTS(bus->waiting))
                 return -ENOBUFS;
         r = auth_caller_uid(m, &uid);
         if (r < 0)

@@ -5,12 +5,12 @@
 #include "log.h"
 #include "manager.h"
 #include "names.h"
+#include "quota.h"
 #include "submission.h"
 #include "uploader.h"
 
-/* So many may be under way, and so many of one user; root is one of them. */
-#define SUBMISSIONS_MAX 16
-#define SUBMISSIONS_USER_MAX 4
+/* So many may be under way. */
+static const Quota quota = { .all = 16, .user = 4, .root = 4 };
 #define RECEIPTS_MAX 100
 #define RATE_USEC USEC_PER_SEC
 
@@ -312,21 +312,18 @@ static void attempt(Submission *b) {
 }
 
 static int check_limits(const Manager *m, uid_t uid, Error *error) {
-        size_t n = 0, n_user = 0;
+        QuotaUse use = {};
 
-        for (size_t i = 0; i < m->n_sessions; i++) {
-                const Submission *b = m->sessions[i]->submission;
-
-                n += !!b;
-                n_user += b && b->owner_uid == uid;
-        }
-        if (n_user >= SUBMISSIONS_USER_MAX)
+        for (size_t i = 0; i < m->n_sessions; i++)
+                if (m->sessions[i]->submission)
+                        quota_count(&use, uid, m->sessions[i]->submission->owner_uid);
+        if (quota_allows(&quota, &use, uid))
+                return 0;
+        if (uid == 0 || use.n_user >= quota.user)
                 return error_set(error, ERROR_TOO_MANY, "You have %zu submissions under way, which is the limit; wait for one, or "
-                                "cancel it.", n_user);
-        if (n >= SUBMISSIONS_MAX)
-                return error_set(error, ERROR_TOO_MANY, "There are %zu submissions under way, which is the limit; try again when one "
-                                "is done.", n);
-        return 0;
+                                "cancel it.", use.n_user);
+        return error_set(error, ERROR_TOO_MANY, "There are %zu submissions under way, which is the limit; try again when one is "
+                        "done.", use.n_all);
 }
 
 static int check(const Session *s, const char *target, const char *url, uid_t uid, Error *error) {

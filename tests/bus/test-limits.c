@@ -3,6 +3,7 @@
 /* Two hundred clients of one user who all want the same at once: the user gets what one user may have, and everybody else
  * is served as if there were no such clients. */
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -28,8 +29,10 @@ static void teardown(void) {
 
 TestSuite(limits, .init = setup, .fini = teardown, .timeout = 120);
 
-/* What the clients do: a call each, many times. */
+/* What the clients of a user do: a call each, many times. */
 typedef struct Crowd {
+        uid_t uid;
+        unsigned n_clients;
         const char *path, *interface, *method, *text;
         unsigned n_calls;               /* of each client */
         unsigned n_hold;                /* how many of them stay without an answer until the others have theirs */
@@ -56,25 +59,25 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_err
         return 0;
 }
 
-_noreturn_ static void be_crowd(const char *address, uid_t uid, const Crowd *c, int out_fd) {
-        unsigned n = CLIENTS * c->n_calls, n_begun = 0;
+_noreturn_ static void be_crowd(const char *address, const Crowd *c, int out_fd) {
+        unsigned n = c->n_clients * c->n_calls, n_begun = 0;
         sd_bus *clients[CLIENTS] = {};
         sd_event *event = NULL;
         Tally t = {};
         bool told = false;
 
-        if (!become_user(uid) || sd_event_new(&event) < 0)
+        if (!become_user(c->uid) || sd_event_new(&event) < 0)
                 _exit(EXIT_FAILURE);
-        for (size_t i = 0; i < CLIENTS; i++)
+        for (size_t i = 0; i < c->n_clients; i++)
                 if (sd_bus_new(clients + i) < 0 || sd_bus_set_address(clients[i], address) < 0 ||
                     sd_bus_set_bus_client(clients[i], true) < 0 || sd_bus_start(clients[i]) < 0 ||
                     sd_bus_attach_event(clients[i], event, 0) < 0)
                         _exit(EXIT_FAILURE);
         while (t.n_done + t.n_refused + t.n_other < n) {
                 /* Not more at a time than dbus-daemon allows. */
-                while (n_begun < n && n_begun - t.n_done - t.n_refused - t.n_other < 10 * CLIENTS) {
+                while (n_begun < n && n_begun - t.n_done - t.n_refused - t.n_other < 10 * c->n_clients) {
                         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-                        sd_bus *client = clients[n_begun++ % CLIENTS];
+                        sd_bus *client = clients[n_begun++ % c->n_clients];
 
                         if (sd_bus_message_new_method_call(client, &m, BUS_NAME, c->path, c->interface, c->method) < 0 ||
                             (c->text && sd_bus_message_append(m, "s", c->text) < 0) || sd_bus_message_append(m, "a{sv}", 0) < 0 ||
@@ -102,7 +105,7 @@ static pid_t crowd_begin(Fixture *f, const Crowd *c, FILE **ret) {
         cr_assert_geq(pid, 0);
         if (pid == 0) {
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                be_crowd(f->address, NOBODY, c, fds[1]);
+                be_crowd(f->address, c, fds[1]);
         }
         safe_close(fds[1]);
         *ret = fdopen(fds[0], "re");
@@ -138,7 +141,7 @@ static void crowd_end(pid_t pid, FILE *in) {
 
 /* NOBODY begins it, and so may mark and stop it. */
 static void begin(Fixture *f) {
-        const Crowd one = { BUS_PATH, BUS_INTERFACE_MANAGER, "Start", NULL, 1, 0 };
+        const Crowd one = { NOBODY, CLIENTS, BUS_PATH, BUS_INTERFACE_MANAGER, "Start", NULL, 1, 0 };
         FILE *in;
         pid_t pid;
 
@@ -155,7 +158,7 @@ static void begin(Fixture *f) {
         cr_assert_eq(get_number(f, SESSION, BUS_INTERFACE_SESSION, "Owner"), NOBODY);
 }
 
-/* Of the session that is there, so many in all, of which the copies have that owner. */
+/* Copies of the session that is there, which have that owner. */
 static void copy_sessions(Fixture *f, unsigned first, unsigned last, uid_t owner) {
         const char *root = f->machine.tree.root;
 
@@ -164,7 +167,7 @@ static void copy_sessions(Fixture *f, unsigned first, unsigned last, uid_t owner
                         root, owner, root, first, last, root, last));
 }
 
-static const char *start_as(Fixture *f, uid_t uid) {
+static const char *result_as(Fixture *f, uid_t uid, const char *method) {
         static char name[128];
         int fds[2];
         ssize_t n;
@@ -179,7 +182,7 @@ static const char *start_as(Fixture *f, uid_t uid) {
 
                 if (!connection)
                         _exit(EXIT_FAILURE);
-                (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Start", &e, NULL, "a{sv}", 0);
+                (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, method, &e, NULL, "a{sv}", 0);
                 dprintf(fds[1], "%s", e.name ? startswith(e.name, BUS_ERROR_PREFIX) ?: e.name : "none");
                 _exit(EXIT_SUCCESS);
         }
@@ -208,7 +211,7 @@ Test(limits, sessions) {
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
         daemon_start(f);
         fixture_be_polkit(f);
-        cr_assert_str_eq(start_as(f, NOBODY), "none");
+        cr_assert_str_eq(result_as(f, NOBODY, "Start"), "none");
         session_stop(f);
         wait_for_session(f, SESSION, "sealed");
         machine_list_clocks(&f->machine);
@@ -217,27 +220,27 @@ Test(limits, sessions) {
         /* One user has as many as there may be of one: neither others nor root are in the way of that. */
         copy_sessions(f, 2, 100, NOBODY);
         daemon_start(f);
-        cr_assert_str_eq(start_as(f, NOBODY), "TooMany");
+        cr_assert_str_eq(result_as(f, NOBODY, "Start"), "TooMany");
         assert_manager(f, "State", "idle");
-        cr_assert_str_eq(start_as(f, OTHER), "none");
+        cr_assert_str_eq(result_as(f, OTHER, "Start"), "none");
         stop_and_remove(f, BUS_PATH_SESSION "/_101");
-        cr_assert_str_eq(start_as(f, 0), "none");
+        cr_assert_str_eq(result_as(f, 0, "Start"), "none");
         stop_and_remove(f, BUS_PATH_SESSION "/_102");
         expect_ok(session_call(f, BUS_PATH_SESSION "/_50", "Remove", "a{sv}", 0));
-        cr_assert_str_eq(start_as(f, NOBODY), "none");
+        cr_assert_str_eq(result_as(f, NOBODY, "Start"), "none");
         stop_and_remove(f, BUS_PATH_SESSION "/_103");
         daemon_stop(f);
 
         /* All of them together have as many as there may be: root still has room, up to the last. */
         copy_sessions(f, 101, 991, 2);
         daemon_start(f);
-        cr_assert_str_eq(start_as(f, OTHER), "TooMany");
-        cr_assert_str_eq(start_as(f, 0), "none");
+        cr_assert_str_eq(result_as(f, OTHER, "Start"), "TooMany");
+        cr_assert_str_eq(result_as(f, 0, "Start"), "none");
         stop_and_remove(f, BUS_PATH_SESSION "/_992");
         daemon_stop(f);
         copy_sessions(f, 992, 1001, 2);
         daemon_start(f);
-        cr_assert_str_eq(start_as(f, 0), "TooMany");
+        cr_assert_str_eq(result_as(f, 0, "Start"), "TooMany");
         daemon_stop(f);
 }
 
@@ -247,7 +250,7 @@ Test(limits, one_session_for_all) {
 }
 
 Test(limits, calls_that_wait) {
-        const Crowd crowd = { SESSION, BUS_INTERFACE_SESSION, "Stop", NULL, 1, WAITING };
+        const Crowd crowd = { NOBODY, CLIENTS, SESSION, BUS_INTERFACE_SESSION, "Stop", NULL, 1, WAITING };
         Fixture *f = &fixture;
         Call *stop;
         FILE *in;
@@ -269,7 +272,7 @@ Test(limits, calls_that_wait) {
 }
 
 Test(limits, marks) {
-        const Crowd crowd = { SESSION, BUS_INTERFACE_SESSION, "Mark", "flood", 60, 2000 };
+        const Crowd crowd = { NOBODY, CLIENTS, SESSION, BUS_INTERFACE_SESSION, "Mark", "flood", 60, 2000 };
         _cleanup_free_ char *n_marks = NULL;
         Fixture *f = &fixture;
         FILE *in;
@@ -291,7 +294,7 @@ Test(limits, marks) {
 }
 
 Test(limits, questions_to_polkit) {
-        const Crowd crowd = { BUS_PATH, BUS_INTERFACE_MANAGER, "Disarm", NULL, 1, QUESTIONS };
+        const Crowd crowd = { NOBODY, CLIENTS, BUS_PATH, BUS_INTERFACE_MANAGER, "Disarm", NULL, 1, QUESTIONS };
         Fixture *f = &fixture;
         size_t n = 0;
         FILE *in;
@@ -310,4 +313,41 @@ Test(limits, questions_to_polkit) {
         cr_assert_eq(kill(pid, SIGKILL), 0);
         cr_assert_eq(waitpid(pid, NULL, 0), pid);
         (void) fclose(in);
+}
+
+/* Two users have all the checks that users may have at a time: a third has to wait, and root has not. */
+Test(limits, checks) {
+        _cleanup_free_ char *path = below(fixture.machine.tree.root, "tracing/available_tracers");
+        Fixture *f = &fixture;
+        pid_t pids[2];
+        FILE *in[2];
+        Call *check;
+        int fd;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        machine_block(&f->machine, "tracing/available_tracers");
+        for (uid_t i = 0; i < ELEMENTS(pids); i++) {
+                const Crowd crowd = { 1 + i, 4, BUS_PATH, BUS_INTERFACE_MANAGER, "Check", NULL, 1, 2 };
+
+                pids[i] = crowd_begin(f, &crowd, in + i);
+                expect_line(f, in[i], "0 done 2 refused 0 other");
+        }
+        /* Whoever reads it waits for more until the other end is closed, of which the crowds have no copy. */
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        cr_assert_geq(fd, 0);
+        cr_assert_str_eq(result_as(f, 3, "Check"), SD_BUS_ERROR_LIMITS_EXCEEDED);
+        check = call_begin(f, BUS_PATH, BUS_INTERFACE_MANAGER, "Check", "a{sv}", 0);
+        strv_free(list_sessions(f));
+        cr_assert_null(check->reply);
+        fake_file(&f->machine.tree, "tracing/available_tracers", "nop mmiotrace\n");
+        safe_close(fd);
+        expect_ok(call_end(f, check));
+        for (size_t i = 0; i < ELEMENTS(pids); i++) {
+                expect_line(f, in[i], "2 done 2 refused 0 other");
+                crowd_end(pids[i], in[i]);
+        }
+        daemon_stop(f);
 }
