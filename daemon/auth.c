@@ -6,6 +6,7 @@
 #include "log.h"
 #include "names.h"
 #include "quota.h"
+#include "targets.h"
 #include "util.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
@@ -181,7 +182,45 @@ static int on_caller_gone(sd_bus_track *track, void *userdata) {
         return 0;
 }
 
-static int ask(Query *q) {
+bool auth_is_plain(const char *name) {
+        return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == 0;
+}
+
+static int append_detail(sd_bus_message *m, const char *key, const char *value) {
+        return isempty(value) ? 0 : sd_bus_message_append(m, "{ss}", key, value);
+}
+
+/* polkit takes them from root only, which the daemon is but in tests. */
+static int append_details(sd_bus_message *m, const AuthDetails *d) {
+        static const AuthDetails none = {};
+        _cleanup_free_ char *url = NULL, *message = NULL;
+        char session[16] = "";
+        int r;
+
+        d = d ?: &none;
+        if (d->session_id > 0)
+                (void) snprintf(session, sizeof session, "%u", d->session_id);
+        if (d->url && !(url = strndup(d->url, target_public_bytes(d->url))))
+                return -ENOMEM;
+        if (d->purpose && asprintf(&message, "Authentication is required to %s", d->purpose) < 0) {
+                message = NULL;
+                return -ENOMEM;
+        }
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+        if (r >= 0)
+                r = append_detail(m, "polkit.message", message);
+        if (r >= 0)
+                r = append_detail(m, "session", session);
+        if (r >= 0 && d->driver && auth_is_plain(d->driver))
+                r = append_detail(m, "driver", d->driver);
+        if (r >= 0)
+                r = append_detail(m, "target", d->target);
+        if (r >= 0)
+                r = append_detail(m, "url", url);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int ask(Query *q, const AuthDetails *details) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus *connection = q->auth->connection;
         const char *sender = sd_bus_message_get_sender(q->message);
@@ -198,7 +237,9 @@ static int ask(Query *q) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s", sender, q->action);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{ss}us", 0, interactive ? POLKIT_ALLOW_INTERACTION : 0, q->cancellation_id);
+                r = append_details(m, details);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "us", interactive ? POLKIT_ALLOW_INTERACTION : 0, q->cancellation_id);
         if (r >= 0)
                 r = sd_bus_call_async(connection, &q->slot, m, on_answer, q, ANSWER_USEC);
         return r;
@@ -223,7 +264,8 @@ static int check_limits(const Auth *a, uid_t uid, sd_bus_error *ret_error) {
                         "Too many calls wait for an authorization already; answer or cancel those first.");
 }
 
-static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, bool quiet, sd_bus_error *ret_error) {
+static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, const AuthDetails *details, bool quiet,
+        sd_bus_error *ret_error) {
         _cleanup_(query_freep) Query *q = NULL;
         const Query *known = find_query(a, m, action);
         uid_t uid;
@@ -247,26 +289,27 @@ static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid
                 .quiet = quiet };
         a->queries = q;
         (void) snprintf(q->cancellation_id, sizeof q->cancellation_id, "mmiotraced-%" PRIu64, ++a->last_cancellation);
-        r = ask(q);
+        r = ask(q, details);
         if (r < 0)
                 return r;
         (void) TAKE_PTR(q);
         return 0;
 }
 
-int auth_check(Auth *a, sd_bus_message *m, const char *action, sd_bus_error *ret_error) {
-        return check(a, m, action, (uid_t) -1, false, ret_error);
+int auth_check(Auth *a, sd_bus_message *m, const char *action, const AuthDetails *details, sd_bus_error *ret_error) {
+        return check(a, m, action, (uid_t) -1, details, false, ret_error);
 }
 
-int auth_check_owner(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, sd_bus_error *ret_error) {
-        return check(a, m, action, owner_uid, false, ret_error);
+int auth_check_owner(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, const AuthDetails *details,
+        sd_bus_error *ret_error) {
+        return check(a, m, action, owner_uid, details, false, ret_error);
 }
 
 int auth_check_quietly(Auth *a, sd_bus_message *m, const char *action) {
         sd_bus_error ignored = SD_BUS_ERROR_NULL;
         int r;
 
-        r = check(a, m, action, (uid_t) -1, true, &ignored);
+        r = check(a, m, action, (uid_t) -1, NULL, true, &ignored);
         sd_bus_error_free(&ignored);
         return r;
 }

@@ -44,7 +44,13 @@ int boot_bus_arm(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         r = options_bus_read(m, true, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, AUTH_MANAGE, ret_error);
+        r = auth_check(bus_auth(bus), m, AUTH_MANAGE,
+                        &(AuthDetails) {
+                                .purpose = "trace a driver from the next boot on, which leaves this machine "
+                                           "one CPU until that ends",
+                                .driver = options.driver,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);
@@ -67,7 +73,12 @@ int boot_bus_disarm(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) 
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, AUTH_MANAGE, ret_error);
+        r = auth_check(bus_auth(bus), m, AUTH_MANAGE,
+                        &(AuthDetails) {
+                                .purpose = "take back that the next boot is traced",
+                                .driver = bus_manager(bus)->armed,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = manager_disarm(bus_manager(bus), &error);

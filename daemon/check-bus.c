@@ -132,7 +132,12 @@ int check_bus_method(CheckBus *c, sd_bus_message *m, sd_bus_error *ret_error) {
         r = options_bus_read(m, false, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(c->auth, m, AUTH_CAPTURE, ret_error);
+        r = auth_check(c->auth, m, AUTH_CAPTURE,
+                        &(AuthDetails) {
+                                .purpose = "find out what would stand in the way of tracing a driver",
+                                .driver = options.driver,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);

@@ -23,7 +23,8 @@ int config_bus_reload(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, AUTH_MANAGE, ret_error);
+        r = auth_check(bus_auth(bus), m, AUTH_MANAGE,
+                        &(AuthDetails) { .purpose = "have mmiotraced read its configuration again" }, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = config_reload(bus_manager(bus), &error);

@@ -37,7 +37,13 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(job->manager->hooks.userdata), m, AUTH_MANAGE, owner_uid, ret_error);
+        r = auth_check_owner(bus_auth(job->manager->hooks.userdata), m, AUTH_MANAGE, owner_uid,
+                        &(AuthDetails) {
+                                .purpose = "end what another user has asked for: the submission of session "
+                                           "$(session)",
+                                .session_id = job->session->id,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = job_cancel(job, &error);

@@ -337,7 +337,14 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         r = options_bus_read(m, false, &options, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus->auth, m, AUTH_CAPTURE, ret_error);
+        r = auth_check(bus->auth, m, AUTH_CAPTURE,
+                        &(AuthDetails) {
+                                .purpose = options.driver && auth_is_plain(options.driver)
+                                                ? "trace the driver $(driver), which leaves this machine one CPU meanwhile"
+                                                : NULL,
+                                .driver = options.driver,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);
@@ -390,7 +397,10 @@ static int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus->auth, m, AUTH_MANAGE, ret_error);
+        r = auth_check(bus->auth, m, AUTH_MANAGE,
+                        &(AuthDetails) { .purpose = "put this machine back from a trace that something "
+                                                    "else has begun" },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);

@@ -18,6 +18,18 @@ static int no_session(Error *error) {
         return error_set(error, ERROR_NOT_RUNNING, "No session is running; \"mmiotracectl start\" begins one.");
 }
 
+/* Whether the caller may, who need not be the owner for that; polkit is told which session it is. */
+static int check_owner(Bus *bus, const Session *s, sd_bus_message *m, const char *action, const char *purpose, sd_bus_error *ret_error) {
+        return auth_check_owner(bus_auth(bus), m, action, s->owner_uid,
+                        &(AuthDetails) { .purpose = purpose, .session_id = s->id, .driver = s->options.driver }, ret_error);
+}
+
+/* The same, and the owner is no other than everybody else. */
+static int check_all(Bus *bus, const Session *s, sd_bus_message *m, const char *action, const char *purpose, sd_bus_error *ret_error) {
+        return auth_check(bus_auth(bus), m, action,
+                        &(AuthDetails) { .purpose = purpose, .session_id = s->id, .driver = s->options.driver }, ret_error);
+}
+
 int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         /* When the caller saw what it marks (CLOCK_MONOTONIC, µs). */
         static const BusOption options[] = { { "time", bus_read_number, 0 } };
@@ -34,7 +46,8 @@ int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
                 r = no_session(&error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(bus), m, AUTH_MARK, s->owner_uid, ret_error);
+        r = check_owner(bus, s, m, AUTH_MARK,
+                        "write a mark into the trace of session $(session)", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_mark(s, text, caller_usec, &usec, &error);
@@ -53,7 +66,8 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
                 r = no_session(&error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(bus), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        r = check_owner(bus, s, m, AUTH_MANAGE,
+                        "end session $(session) of another user", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = bus_check_waiting(bus, m, ret_error);
@@ -92,7 +106,8 @@ static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(session_bus(s)), m, AUTH_READ, ret_error);
+        r = check_all(session_bus(s), s, m, AUTH_READ,
+                        "read the trace of session $(session), which shows kernel addresses and the state of devices", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_open_archive(s, &fd, &error);
@@ -109,7 +124,8 @@ static int method_confirm_export(sd_bus_message *m, void *userdata, sd_bus_error
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(session_bus(s)), m, AUTH_READ, ret_error);
+        r = check_all(session_bus(s), s, m, AUTH_READ,
+                        "say that there is a copy of session $(session), after which it may be removed to make room", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_confirm_export(s, &error);
@@ -125,7 +141,8 @@ static int method_seal(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        r = check_owner(session_bus(s), s, m, AUTH_MANAGE,
+                        "make the archive of session $(session) of another user", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_seal_again(s, &error);
@@ -145,7 +162,8 @@ static int method_set_protected(sd_bus_message *m, void *userdata, sd_bus_error 
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        r = check_owner(session_bus(s), s, m, AUTH_MANAGE,
+                        "change whether session $(session) of another user may be removed", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_protect(s, protect, &error);
@@ -165,7 +183,8 @@ static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *ret_
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        r = check_owner(session_bus(s), s, m, AUTH_MANAGE,
+                        "describe session $(session) of another user", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_describe(s, text, &error);
@@ -183,7 +202,8 @@ static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(session_bus(s)), m, AUTH_MANAGE, s->owner_uid, ret_error);
+        r = check_owner(session_bus(s), s, m, AUTH_MANAGE,
+                        "remove session $(session) of another user with its trace", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = bus_check_waiting(session_bus(s), m, ret_error);
@@ -337,7 +357,8 @@ static int method_list_marks(sd_bus_message *m, void *userdata, sd_bus_error *re
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check_owner(bus_auth(session_bus(userdata)), m, AUTH_READ, s->owner_uid, ret_error);
+        r = check_owner(session_bus(userdata), s, m, AUTH_READ,
+                        "read the marks of session $(session)", ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = sd_bus_message_new_method_return(m, &reply);

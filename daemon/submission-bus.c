@@ -30,6 +30,7 @@ static int read_options(sd_bus_message *m, Place *ret, Error *error) {
                 { "target", read_place, offsetof(Place, target) },
                 { "url", read_place, offsetof(Place, url) },
         };
+        _cleanup_(target_freep) Target *target = NULL;
         Place place = {};
         int r;
 
@@ -38,6 +39,12 @@ static int read_options(sd_bus_message *m, Place *ret, Error *error) {
                 return r;
         if (place.target && place.url)
                 return error_set(error, ERROR_INVALID_ARGUMENTS, "Submit takes either a target or a url.");
+        /* Before anybody is asked about it. */
+        if (place.url) {
+                r = target_new_from_url(place.url, &target, error);
+                if (r < 0)
+                        return r;
+        }
         *ret = place;
         return 0;
 }
@@ -53,6 +60,26 @@ static int find_session(Bus *bus, const char *path, Session **ret, Error *error)
                 return error_set(error, ERROR_NO_SUCH_SESSION, "There is no session %u.", id);
         *ret = s;
         return 0;
+}
+
+/* An address takes two permissions: where it goes then, the caller can have chosen to read it. */
+static int check_access(Bus *bus, const Session *s, sd_bus_message *m, const Place *place, sd_bus_error *ret_error) {
+        const Config *c = &bus_manager(bus)->context->config;
+        const Target *t = place->target ? config_find_target(c, place->target) : c->n_targets == 1 ? c->targets[0] : NULL;
+        AuthDetails details = { .session_id = s->id, .driver = s->options.driver, .target = t ? t->name : NULL, .url = place->url };
+        int r;
+
+        if (!place->url) {
+                details.purpose = t ? "send the trace of session $(session) to $(target), which the "
+                                      "administrator has configured" : NULL;
+                return auth_check(bus_auth(bus), m, AUTH_SUBMIT, &details, ret_error);
+        }
+        details.target = NULL;
+        details.purpose = "send the trace of session $(session), which shows kernel addresses and the state "
+                          "of devices, to $(url), an address that was given now";
+        r = auth_check(bus_auth(bus), m, AUTH_SUBMIT_ANYWHERE, &details, ret_error);
+        details.purpose = "read the trace of session $(session), which can be read where it is sent";
+        return r > 0 ? auth_check(bus_auth(bus), m, AUTH_READ, &details, ret_error) : r;
 }
 
 int submission_bus_submit(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -73,10 +100,7 @@ int submission_bus_submit(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                 r = find_session(bus, session_path, &s, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, place.url ? AUTH_SUBMIT_ANYWHERE : AUTH_SUBMIT, ret_error);
-        /* Where it goes then, the caller can have chosen to read it. */
-        if (r > 0 && place.url)
-                r = auth_check(bus_auth(bus), m, AUTH_READ, ret_error);
+        r = check_access(bus, s, m, &place, ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = auth_caller_uid(m, &uid);
@@ -120,10 +144,15 @@ int submission_bus_get_target(sd_bus_message *m, void *userdata, sd_bus_error *r
         r = bus_read_no_options(m, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
-        r = auth_check(bus_auth(bus), m, AUTH_SUBMIT, ret_error);
+        t = config_find_target(&bus_manager(bus)->context->config, name);
+        r = auth_check(bus_auth(bus), m, AUTH_SUBMIT,
+                        &(AuthDetails) {
+                                .purpose = t ? "see the address of $(target), which traces can be sent to" : NULL,
+                                .target = t ? t->name : NULL,
+                        },
+                        ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        t = config_find_target(&bus_manager(bus)->context->config, name);
         if (!t)
                 r = error_set(&error, ERROR_NO_SUCH_TARGET, "There is no target of that name; the property Targets has those that there are.");
         else

@@ -183,6 +183,7 @@ void fixture_done(Fixture *f) {
         strv_free(f->signals);
         strv_free(f->units);
         strv_free(f->polkit_calls);
+        strv_free(f->polkit_details);
         machine_done(&f->machine);
 }
 
@@ -349,6 +350,29 @@ void systemd_end_job(Fixture *f, const char *unit, const char *result) {
                         0);
 }
 
+/* polkit puts the details in the place of "$(KEY)" in the message: so each of them has to be there. */
+static void read_details(Fixture *f, sd_bus_message *m) {
+        const char *key, *value;
+
+        strv_free(f->polkit_details);
+        f->polkit_details = NULL;
+        cr_assert_gt(sd_bus_message_enter_container(m, 'a', "{ss}"), 0);
+        while (sd_bus_message_read(m, "{ss}", &key, &value) > 0)
+                cr_assert_eq(strv_extendf(&f->polkit_details, "%s=%s", key, value), 0);
+        cr_assert_geq(sd_bus_message_exit_container(m), 0);
+        STRV_FOREACH(message, f->polkit_details) {
+                if (!startswith(*message, "polkit.message="))
+                        continue;
+                for (const char *p = *message; (p = strstr(p, "$(")); p++) {
+                        bool found = false;
+
+                        STRV_FOREACH(detail, f->polkit_details)
+                                found = found || (strncmp(*detail, p + 2, strcspn(p, ")") - 2) == 0 && (*detail)[strcspn(p, ")") - 2] == '=');
+                        cr_assert(found, "%s", *message);
+                }
+        }
+}
+
 static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         const char *kind, *action, *cancellation;
         Fixture *f = userdata;
@@ -362,7 +386,7 @@ static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_
         cr_assert_geq(sd_bus_message_skip(m, "a{sv}"), 0);
         cr_assert_geq(sd_bus_message_exit_container(m), 0);
         cr_assert_geq(sd_bus_message_read(m, "s", &action), 0);
-        cr_assert_geq(sd_bus_message_skip(m, "a{ss}"), 0);
+        read_details(f, m);
         cr_assert_geq(sd_bus_message_read(m, "us", &flags, &cancellation), 0);
         cr_assert(!isempty(cancellation));
         cr_assert_eq(strv_extend(&f->polkit_calls, action), 0);

@@ -36,6 +36,7 @@ typedef struct Fixture {
         PolkitAnswer polkit_exception_answer;
         sd_bus_message *polkit_held[128];
         size_t n_polkit_held;           /* that wait for an answer */
+        char **polkit_details;          /* of the last question, "KEY=VALUE" */
         char **polkit_calls;            /* the actions that it was asked for, and "cancel" */
 
         sd_bus_slot *hearing;

@@ -211,6 +211,68 @@ Test(access, a_person_has_to_be_asked) {
         expect_refusals(&fixture, false, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, true);
 }
 
+static bool has_detail(const Fixture *f, const char *start) {
+        bool found = false;
+
+        STRV_FOREACH(detail, f->polkit_details)
+                found = found || startswith(*detail, start);
+        return found;
+}
+
+/* Whoever is asked for a password reads what it is for, and so can a rule. */
+Test(access, questions_say_what_they_are_about) {
+        Fixture *f = &fixture;
+        char error[128];
+
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Target lab]\nURL=https://traces.example/\n");
+        begin_session(f);
+        f->polkit_answer = POLKIT_NO;
+        for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                const char *name = methods[i].method;
+                bool session = !streq(methods[i].interface, BUS_INTERFACE_MANAGER) || streq(name, "Mark") || streq(name, "Stop") ||
+                                streq(name, "Submit");
+
+                if (!methods[i].action || methods[i].quiet)
+                        continue;
+                (void) result_as(f, OTHER, i, true, error, sizeof error);
+                cr_assert_str_eq(error, SD_BUS_ERROR_ACCESS_DENIED);
+                /* Of all drivers, and of a target that there is not, the policy says it. */
+                cr_assert_eq(has_detail(f, "polkit.message=Authentication is required to "), !streq(name, "Start") && !streq(name, "GetTarget"),
+                                "%s", name);
+                cr_assert_eq(has_detail(f, streq(methods[i].interface, BUS_INTERFACE_JOB) ? "session=1" : "session=2"), session, "%s", name);
+                cr_assert_eq(has_detail(f, "target=lab"), streq(name, "Submit"), "%s", name);
+        }
+        session_stop(f);
+}
+
+/* A driver's name comes from the caller: what is none is not shown as if it were. */
+Test(access, questions_show_names_only) {
+        static const char *const drivers[] = { "e1000e", "e1000e, which is harmless" };
+        Fixture *f = &fixture;
+
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        daemon_start(f);
+        fixture_be_polkit(f);
+        f->polkit_answer = POLKIT_NO;
+        for (size_t i = 0; i < ELEMENTS(drivers); i++) {
+                pid_t pid = fork();
+
+                cr_assert_geq(pid, 0);
+                if (pid == 0) {
+                        sd_bus *connection = connect_as(OTHER, f->address);
+
+                        (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Start", NULL, NULL, "a{sv}", 1,
+                                        "driver", "s", drivers[i]);
+                        _exit(EXIT_SUCCESS);
+                }
+                wait_for_child(f, pid);
+                cr_assert_eq(has_detail(f, "driver=e1000e"), i == 0);
+                cr_assert_eq(has_detail(f, "polkit.message="), i == 0);
+        }
+        daemon_stop(f);
+}
+
 Test(access, without_polkit) {
         Fixture *f = &fixture;
 
