@@ -16,7 +16,8 @@ typedef struct Call {
         sd_bus_message *message;
         SessionOptions options;
         uid_t uid;
-        Check *check;           /* NULL: it is still being found out where the caller sits */
+        CallerLookup *lookup;   /* where the caller sits, where that counts */
+        Check *check;           /* NULL: it is still being found out */
 } Call;
 
 struct CheckBus {
@@ -32,6 +33,7 @@ static Call *call_free(Call *call) {
                         break;
                 }
         check_free(call->check);
+        caller_lookup_free(call->lookup);
         sd_bus_message_unref(call->message);
         session_options_done(&call->options);
         free(call);
@@ -111,6 +113,10 @@ static void on_caller_found(const char *address, void *userdata) {
                 (void) TAKE_PTR(call);
 }
 
+static void on_caller_gone(void *userdata) {
+        call_free(userdata);
+}
+
 static int check_limits(const CheckBus *c, uid_t uid, sd_bus_error *ret_error) {
         QuotaUse use = {};
 
@@ -152,7 +158,7 @@ int check_bus_method(CheckBus *c, sd_bus_message *m, sd_bus_error *ret_error) {
         *call = (Call) { .checks = c, .next = c->calls, .message = sd_bus_message_ref(m), .options = options, .uid = uid };
         options = (SessionOptions) {};
         c->calls = call;
-        r = call->options.rebind ? caller_find_address(m, on_caller_found, call) : start(call);
+        r = call->options.rebind ? caller_find_address(m, on_caller_found, on_caller_gone, call, &call->lookup) : start(call);
         if (r < 0)
                 return r;
         (void) TAKE_PTR(call);

@@ -38,6 +38,8 @@ typedef struct Waiting {
 #define WAITING_ROOT 64U
 static const Quota waiting_quota = { .all = WAITING_ALL, .user = 16, .root = WAITING_ROOT };
 
+typedef struct PendingStart PendingStart;
+
 struct Bus {
         sd_bus *connection;
         Manager *manager;
@@ -45,6 +47,7 @@ struct Bus {
         CheckBus *checks;
         Waiting waiting[WAITING_ALL + WAITING_ROOT];
         size_t n_waiting;
+        PendingStart *starts;   /* of WAITING_FOR_CALLER */
         sd_bus_track *bound;    /* who the active session ends with */
 };
 
@@ -113,10 +116,10 @@ static sd_bus_message *take_waiting(Bus *bus, unsigned session_id, WaitingFor ev
         return NULL;
 }
 
-/* That it goes on with this call. */
-static void forget_waiting(Bus *bus, const sd_bus_message *m) {
+/* That it waits for that; the same call can wait for what comes next. */
+static void forget_waiting(Bus *bus, const sd_bus_message *m, WaitingFor event) {
         for (size_t i = 0; i < bus->n_waiting; i++)
-                if (bus->waiting[i].message == m) {
+                if (bus->waiting[i].message == m && bus->waiting[i].event == event) {
                         sd_bus_message_unref(take_nth_waiting(bus, i));
                         return;
                 }
@@ -280,14 +283,23 @@ static int on_load_module(Session *s, const char *module, void *userdata) {
 }
 
 /* A start with rebind waits for logind to say where the caller sits. */
-typedef struct PendingStart {
+struct PendingStart {
         Bus *bus;
+        PendingStart *next;
         sd_bus_message *message;
+        CallerLookup *lookup;
         SessionOptions options;
         uid_t uid;
-} PendingStart;
+};
 
 static void pending_start_free(PendingStart *p) {
+        for (PendingStart **q = &p->bus->starts; *q; q = &(*q)->next)
+                if (*q == p) {
+                        *q = p->next;
+                        break;
+                }
+        forget_waiting(p->bus, p->message, WAITING_FOR_CALLER);
+        caller_lookup_free(p->lookup);
         sd_bus_message_unref(p->message);
         session_options_done(&p->options);
         free(p);
@@ -316,7 +328,7 @@ static void on_caller_found(const char *address, void *userdata) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = 0;
 
-        forget_waiting(p->bus, p->message);
+        forget_waiting(p->bus, p->message, WAITING_FOR_CALLER);
         if (address)
                 r = (p->options.caller_address = strdup(address)) ? 0 : -ENOMEM;
         if (r >= 0)
@@ -324,6 +336,10 @@ static void on_caller_found(const char *address, void *userdata) {
         if (r < 0)
                 (void) sd_bus_reply_method_errno(p->message, r, &error);
         sd_bus_error_free(&error);
+}
+
+static void on_caller_gone(void *userdata) {
+        pending_start_free(userdata);
 }
 
 static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -359,15 +375,14 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *ret_err
         p = calloc(1, sizeof(PendingStart));
         if (!p)
                 return -ENOMEM;
-        *p = (PendingStart) { bus, sd_bus_message_ref(m), options, uid };
+        *p = (PendingStart) { .bus = bus, .next = bus->starts, .message = sd_bus_message_ref(m), .options = options, .uid = uid };
+        bus->starts = p;
         options = (SessionOptions) {};
         r = wait_for(bus, 0, m, WAITING_FOR_CALLER);
         if (r >= 0)
-                r = caller_find_address(m, on_caller_found, p);
-        if (r < 0) {
-                forget_waiting(bus, m);
+                r = caller_find_address(m, on_caller_found, on_caller_gone, p, &p->lookup);
+        if (r < 0)
                 return r;
-        }
         (void) TAKE_PTR(p);
         return 1;
 }
@@ -557,6 +572,8 @@ int bus_new(sd_bus *connection, Manager *manager, Bus **ret) {
 Bus *bus_free(Bus *bus) {
         if (!bus)
                 return NULL;
+        while (bus->starts)
+                pending_start_free(bus->starts);
         for (size_t i = 0; i < bus->n_waiting; i++)
                 sd_bus_message_unref(bus->waiting[i].message);
         check_bus_free(bus->checks);

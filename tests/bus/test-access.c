@@ -404,6 +404,80 @@ Test(access, caller_is_gone) {
         session_stop(f);
 }
 
+/* A logind that does not answer until it is told to. */
+static sd_bus_message *logind_call;
+
+static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        logind_call = sd_bus_message_ref(m);
+        return 1;
+}
+
+static const sd_bus_vtable logind_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("GetSessionByPID", "u", "o", method_get_session, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static void logind_answers(void) {
+        cr_assert_geq(sd_bus_reply_method_errorf(logind_call, "org.freedesktop.login1.NoSessionForPID", "No session."), 0);
+        logind_call = sd_bus_message_unref(logind_call);
+}
+
+static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+/* Before a driver is taken off its device it is found out where the caller sits, who may leave meanwhile. */
+Test(access, caller_is_gone_before_it_is_found) {
+        /* As many checks as root may have at a time. */
+        static const char *const calls[] = { "Start", "Check", "Check" };
+        Fixture *f = &fixture;
+        unsigned n_gone = 0;
+        Call *start, *check;
+
+        cr_assert_geq(sd_bus_add_object_vtable(f->client, NULL, "/org/freedesktop/login1", "org.freedesktop.login1.Manager", logind_vtable, f), 0);
+        cr_assert_geq(sd_bus_request_name(f->client, "org.freedesktop.login1", 0), 0);
+        cr_assert_geq(sd_bus_add_match(f->client, NULL, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+                        on_name_gone, &n_gone), 0);
+        daemon_start(f);
+        /* What begins, stays there. */
+        machine_block(&f->machine, "tracing/available_tracers");
+        for (size_t i = 0; i < ELEMENTS(calls); i++) {
+                pid_t pid = fork();
+
+                cr_assert_geq(pid, 0);
+                if (pid == 0) {
+                        sd_bus *connection = connect_as(geteuid(), f->address);
+
+                        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        (void) sd_bus_call_method(connection, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, calls[i], NULL, NULL, "a{sv}", 2,
+                                        "driver", "s", "e1000e", "rebind", "b", 1);
+                        _exit(EXIT_FAILURE);
+                }
+                wait_until(f, logind_call);
+                cr_assert_eq(kill(pid, SIGKILL), 0);
+                cr_assert_eq(waitpid(pid, NULL, 0), pid);
+                /* The daemon hears of it before what is sent after that. */
+                wait_until(f, n_gone == i + 1);
+                expect_ok(call(f, BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", ""));
+                logind_answers();
+                assert_manager(f, "State", "idle");
+        }
+        check = call_begin(f, BUS_PATH, BUS_INTERFACE_MANAGER, "Check", "a{sv}", 0);
+        strv_free(list_sessions(f));
+        cr_assert_null(check->reply, "A check goes on for nobody.");
+        sd_bus_slot_unref(check->slot);
+        free(check);
+        /* For one who stays it does begin. */
+        start = call_begin(f, BUS_PATH, BUS_INTERFACE_MANAGER, "Start", "a{sv}", 2, "driver", "s", "e1000e", "rebind", "b", 1);
+        wait_until(f, logind_call);
+        logind_answers();
+        assert_manager(f, "State", "checking");
+        sd_bus_slot_unref(start->slot);
+        free(start);
+}
+
 /* The first of two answers has waited for the second, and is forgotten with it. */
 Test(access, caller_is_gone_between_two_questions) {
         Fixture *f = &fixture;
