@@ -54,6 +54,7 @@
 #define FIELD_STATE "MMIOTRACED_STATE"
 #define FIELD_ARCHIVE "MMIOTRACED_ARCHIVE"
 #define FIELD_CALLER_UID "MMIOTRACED_CALLER_UID"
+#define FIELD_ACTION "MMIOTRACED_ACTION"
 #define FIELD_TARGET "MMIOTRACED_TARGET"
 
 /* Message ids (sd-journal, "journalctl MESSAGE_ID=…"); each is explained in data/mmiotraced.catalog. */
@@ -73,6 +74,7 @@
 #define MESSAGE_BOOT_ARMED "9ad4871509644a80b459818e5266922a"
 #define MESSAGE_BOOT_BEGUN "ee707d8c1fef4058bd6a23f2717bb9b7"
 #define MESSAGE_BOOT_FAILED "06f2a35e65244bdc90a85663658de39c"
+#define MESSAGE_REFUSED "974810ac8e614e1f82f51e87a550d6a4"
 #define MESSAGE_CONFIG_INVALID "fa37bbf962ff45879893d039ad4a2ee0"
 
 /* The longest mark. The kernel cuts at 1024 (6.1) or 4054 bytes (6.12), far above. */

@@ -34,10 +34,22 @@ typedef struct Query {
         sd_bus_error error;
 } Query;
 
+/* Of one user: so many are told of in a while, as whoever is refused can try again at once. */
+typedef struct Refusals {
+        uid_t uid;
+        uint64_t since_usec;            /* monotonic; 0: of nobody yet */
+        unsigned n;
+} Refusals;
+
+#define REFUSALS_TOLD 5
+#define REFUSALS_USEC (60 * USEC_PER_SEC)
+#define REFUSALS_USERS 32
+
 struct Auth {
         sd_bus *connection;
         Query *queries;
         uint64_t last_cancellation;
+        Refusals refusals[REFUSALS_USERS];
 };
 
 static void query_free(Query *q) {
@@ -164,12 +176,45 @@ static int read_answer(sd_bus_message *reply, sd_bus_error *ret_error) {
         return sd_bus_error_set(ret_error, SD_BUS_ERROR_ACCESS_DENIED, "You are not permitted to do this.");
 }
 
+/* Those of that user, who takes the place of the one who was there first, if need be. */
+static Refusals *find_refusals(Auth *a, uid_t uid) {
+        Refusals *oldest = a->refusals;
+
+        for (size_t i = 0; i < REFUSALS_USERS; i++) {
+                if (a->refusals[i].since_usec > 0 && a->refusals[i].uid == uid)
+                        return a->refusals + i;
+                if (a->refusals[i].since_usec < oldest->since_usec)
+                        oldest = a->refusals + i;
+        }
+        *oldest = (Refusals) { .uid = uid };
+        return oldest;
+}
+
+static void log_refusal(const Query *q) {
+        Refusals *known = find_refusals(q->auth, q->uid);
+        uint64_t now_usec = now_monotonic_usec();
+        char more[64] = "";
+
+        if (known->since_usec == 0 || now_usec - known->since_usec >= REFUSALS_USEC) {
+                if (known->n > REFUSALS_TOLD)
+                        (void) snprintf(more, sizeof more, " (and %u times before, not told of)", known->n - REFUSALS_TOLD);
+                known->since_usec = now_usec;
+                known->n = 0;
+        }
+        if (known->n++ < REFUSALS_TOLD)
+                log_send(LOG_NOTICE, "MESSAGE=User %u wanted to %s, and was refused%s: %s", q->uid,
+                                startswith(q->action, "org.freedesktop.MmioTrace."), more, q->error.message,
+                                "MESSAGE_ID=" MESSAGE_REFUSED, FIELD_CALLER_UID "=%u", q->uid, FIELD_ACTION "=%s", q->action);
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Query *q = userdata;
 
         q->result = read_answer(reply, &q->error);
         log_send(LOG_DEBUG, "MESSAGE=polkit was asked whether user %u may %s: %s", q->uid, q->action,
                         q->result > 0 ? "yes" : q->error.message, FIELD_CALLER_UID "=%u", q->uid);
+        if (q->result < 0 && !q->quiet)
+                log_refusal(q);
         return answer(q);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "audit-bus.h"
 #include "boot-bus.h"
 #include "boot-steps.h"
 #include "log.h"
@@ -84,6 +85,7 @@ int boot_bus_disarm(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) 
         r = manager_disarm(bus_manager(bus), &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, 0, 0, "taken back that the next boot is traced");
         emit_changed(sd_bus_message_get_bus(m));
         return sd_bus_reply_method_return(m, NULL);
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
 
+#include "audit-bus.h"
 #include "config-bus.h"
 #include "session-bus.h"
 
@@ -28,7 +29,10 @@ int config_bus_reload(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = config_reload(bus_manager(bus), &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, 0, 0, "had the configuration read again");
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 static int append_setting(sd_bus_message *reply, const Setting *s) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "audit-bus.h"
 #include "job-bus.h"
 #include "names.h"
 #include "session-bus.h"
@@ -32,6 +33,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         _cleanup_error_ Error error = {};
         Job *job = userdata;
         uid_t owner_uid = job->type == JOB_SUBMIT ? job->session->submission->owner_uid : job->session->owner_uid;
+        unsigned session_id;
         int r;
 
         r = bus_read_no_options(m, &error);
@@ -46,8 +48,12 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
                         ret_error);
         if (r <= 0)
                 return r < 0 ? r : 1;
+        session_id = job->session->id;
         r = job_cancel(job, &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, session_id, owner_uid, "ended its submission");
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 const sd_bus_vtable job_bus_vtable[] = {

@@ -2,6 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "audit-bus.h"
 #include "boot-bus.h"
 #include "bound-bus.h"
 #include "caller-bus.h"
@@ -425,7 +426,10 @@ static int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         if (r < 0)
                 return r;
         r = leftovers_recover(bus->manager, uid, &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : wait_for(bus, 0, m, WAITING_FOR_RECOVERY);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, 0, 0, "had the machine put back");
+        return wait_for(bus, 0, m, WAITING_FOR_RECOVERY);
 }
 
 static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "audit-bus.h"
 #include "job-bus.h"
 #include "names.h"
 #include "options-bus.h"
@@ -59,6 +60,8 @@ int session_bus_mark(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
 int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_error) {
         _cleanup_error_ Error error = {};
         const char *displays = NULL;
+        uid_t owner_uid;
+        unsigned id;
         int r;
 
         r = options_bus_read_stop(m, &displays, &error);
@@ -79,9 +82,13 @@ int session_bus_stop(Bus *bus, Session *s, sd_bus_message *m, sd_bus_error *ret_
                 r = bus_answer_when_stopped(bus, s, m);
         if (r < 0)
                 return r;
+        /* It can be gone then. */
+        id = s->id;
+        owner_uid = s->owner_uid;
         r = session_stop(s, STOP_REQUEST, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, id, owner_uid, "ended it");
         return 1;
 }
 
@@ -113,6 +120,7 @@ static int method_open_archive(sd_bus_message *m, void *userdata, sd_bus_error *
         r = session_open_archive(s, &fd, &error);
         if (r < 0)
                 return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, s->id, s->owner_uid, "opened its archive");
         return sd_bus_reply_method_return(m, "sh", s->archive, fd);
 }
 
@@ -129,7 +137,10 @@ static int method_confirm_export(sd_bus_message *m, void *userdata, sd_bus_error
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_confirm_export(s, &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, s->id, s->owner_uid, "said that there is a copy of its archive");
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_seal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -167,7 +178,10 @@ static int method_set_protected(sd_bus_message *m, void *userdata, sd_bus_error 
         if (r <= 0)
                 return r < 0 ? r : 1;
         r = session_protect(s, protect, &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : sd_bus_reply_method_return(m, NULL);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, s->id, s->owner_uid, protect ? "protected it" : "taken its protection away");
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -210,7 +224,10 @@ static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         if (r < 0)
                 return r;
         r = removal_start(s, "on request", &error);
-        return r < 0 ? bus_error_from(ret_error, r, &error) : bus_answer_when_removed(session_bus(s), s, m);
+        if (r < 0)
+                return bus_error_from(ret_error, r, &error);
+        audit_bus_log(m, s->id, s->owner_uid, "had it removed");
+        return bus_answer_when_removed(session_bus(s), s, m);
 }
 
 static int property_state(sd_bus *connection, const char *path, const char *interface, const char *property,

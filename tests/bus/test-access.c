@@ -404,6 +404,76 @@ Test(access, caller_is_gone) {
         session_stop(f);
 }
 
+/* Of the lines that go into the journal, how many have both. */
+static unsigned count_messages(const Fixture *f, const char *part, const char *other_part) {
+        _cleanup_free_ char *all = machine_read(&f->machine, "messages");
+        char *state = NULL;
+        unsigned n = 0;
+
+        for (char *line = strtok_r(all, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+                n += strstr(line, part) && strstr(line, other_part);
+        return n;
+}
+
+/* Who is refused is told of, and cannot fill the journal by trying again. */
+Test(access, refusals_are_told_of) {
+        Fixture *f = &fixture;
+        char error[128];
+
+        begin_session(f);
+        f->polkit_answer = POLKIT_NO;
+        for (unsigned i = 0; i < 20; i++)
+                (void) result_as(f, OTHER, 1, true, error, sizeof error);
+        cr_assert_eq(count_messages(f, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=65534"), 5);
+        cr_assert_eq(count_messages(f, "User 65534 wanted to manage, and was refused", "PRIORITY=5"), 5);
+        (void) result_as(f, OWNER, 1, true, error, sizeof error);
+        cr_assert_eq(count_messages(f, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=1"), 1);
+        session_stop(f);
+}
+
+/* Of what changes something for others, it can be seen who has done it. */
+static void assert_told(Fixture *f, uid_t uid, const char *priority) {
+        static const struct {
+                const char *method, *text;
+                bool of_session;
+        } expected[] = {
+                { "Disarm", "taken back that the next boot is traced", false },
+                { "Reload", "had the configuration read again", false },
+                { "SetProtected", "taken its protection away", true },
+                { "Stop", "ended it", true },
+                { "OpenArchive", "opened its archive", true },
+                { "Remove", "had it removed", true },
+        };
+        char error[128], caller[64], field[64];
+
+        fake_file(&f->machine.tree, "etc/next-boot.json", "{}\n");
+        (void) snprintf(field, sizeof field, "MMIOTRACED_CALLER_UID=%u", uid);
+        for (size_t i = 0; i < ELEMENTS(expected); i++)
+                for (size_t k = 0; k < ELEMENTS(methods); k++) {
+                        if (!streq(methods[k].method, expected[i].method) ||
+                            streq(methods[k].interface, BUS_INTERFACE_MANAGER) == expected[i].of_session)
+                                continue;
+                        (void) result_as(f, uid, k, true, error, sizeof error);
+                        cr_assert_str_eq(error, "", "%s", methods[k].method);
+                        (void) snprintf(caller, sizeof caller, "ser %u has %s", uid, expected[i].text);
+                        cr_assert_eq(count_messages(f, caller, field), 1, "%s", caller);
+                        if (expected[i].of_session)
+                                cr_assert_eq(count_messages(f, caller, priority), 1, "%s", caller);
+                        if (streq(methods[k].method, "Stop"))
+                                wait_for_session(f, ACTIVE_SESSION, "sealed");
+                }
+}
+
+Test(access, others_are_told_of) {
+        begin_session(&fixture);
+        assert_told(&fixture, OTHER, "PRIORITY=5");
+}
+
+Test(access, owners_are_told_of) {
+        begin_session(&fixture);
+        assert_told(&fixture, OWNER, "PRIORITY=6");
+}
+
 /* A logind that does not answer until it is told to. */
 static sd_bus_message *logind_call;
 

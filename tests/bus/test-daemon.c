@@ -2,7 +2,11 @@
 
 /* The daemon, on a machine that is a folder (see machine.h). The daemon that is installed has no such door. */
 
+#include <fcntl.h>
+#include <printf.h>
+#include <stdarg.h>
 #include <sys/stat.h>
+#include <systemd/sd-journal.h>
 
 #include "boot-steps.h"
 #include "daemon.h"
@@ -15,6 +19,47 @@ static char *below(const char *root, const char *name) {
         if (asprintf(&path, "%s/%s", root, name) < 0)
                 abort();
         return path;
+}
+
+static int messages_fd = -EBADF;
+
+/* One field of a message; what it takes of the arguments is gone then. */
+static void print_field(FILE *out, const char *format, va_list *ap) {
+        int types[16];
+        va_list now;
+        size_t n = parse_printf_format(format, ELEMENTS(types), types);
+
+        va_copy(now, *ap);
+        fputc(' ', out);
+        vfprintf(out, format, now);
+        va_end(now);
+        for (size_t i = 0; i < n; i++)
+                if ((types[i] & ~PA_FLAG_MASK) == PA_STRING || (types[i] & (PA_FLAG_PTR | PA_FLAG_LONG | PA_FLAG_LONG_LONG)))
+                        (void) va_arg(*ap, uint64_t);
+                else if ((types[i] & ~PA_FLAG_MASK) == PA_DOUBLE)
+                        (void) va_arg(*ap, double);
+                else
+                        (void) va_arg(*ap, int);
+}
+
+/* Instead of the library's: nothing of a test goes into the journal, and a test can see what would. One line a message. */
+int sd_journal_send_with_location(const char *file, const char *line, const char *func, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        size_t bytes;
+        FILE *out = open_memstream(&text, &bytes);
+        va_list ap;
+
+        if (!out)
+                return -ENOMEM;
+        va_start(ap, format);
+        for (; format; format = va_arg(ap, const char *))
+                print_field(out, format, &ap);
+        va_end(ap);
+        fputc('\n', out);
+        if (fclose(out) != 0)
+                return -ENOMEM;
+        /* In one piece, as workers do it, too. */
+        return write(messages_fd, text, bytes) < 0 ? -errno : 0;
 }
 
 int main(int argc, char *argv[]) {
@@ -31,6 +76,7 @@ int main(int argc, char *argv[]) {
                             *config_dir = below(argv[1], "etc"), *config_file = below(argv[1], "mmiotraced.conf"),
                             *dropin_dir = below(argv[1], "mmiotraced.conf.d"),
                             *passwd_file = below(argv[1], "etc/passwd"),
+                            *messages = below(argv[1], "messages"),
                             *upload_socket = below(argv[1], "upload.socket"), *module = NULL;
         const char *const dropin_dirs[] = { dropin_dir, NULL };
         Context context = {
@@ -52,6 +98,7 @@ int main(int argc, char *argv[]) {
         _cleanup_error_ Error error = {};
 
         umask(0077);
+        messages_fd = open(messages, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         (void) config_load(&context.config_places, &context.config, &error);
         error_done(&error);
 
