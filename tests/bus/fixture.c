@@ -619,6 +619,33 @@ _noreturn_ static void print_as(uid_t uid, const char *address, const char *path
         _exit(EXIT_SUCCESS);
 }
 
+char *snapshot(sd_bus *connection) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *dump = NULL;
+        char *text = NULL, *state = NULL;
+        size_t dump_bytes, bytes;
+        FILE *out;
+
+        out = open_memstream(&dump, &dump_bytes);
+        if (!out)
+                return NULL;
+        if (sd_bus_call_method(connection, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, &reply,
+                            NULL) < 0 ||
+            sd_bus_message_dump(reply, out, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY) < 0) {
+                (void) fclose(out);
+                return NULL;
+        }
+        (void) fclose(out);
+        out = open_memstream(&text, &bytes);
+        if (!out)
+                return NULL;
+        for (char *line = strtok_r(dump, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+                if (!strstr(line, "UINT64") && !strstr(line, "DOUBLE"))
+                        fprintf(out, "%s\n", line);
+        (void) fclose(out);
+        return text;
+}
+
 void wait_for_child(Fixture *f, pid_t pid) {
         uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC;
         int status = -1;

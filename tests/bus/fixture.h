@@ -102,6 +102,9 @@ bool become_user(uid_t uid);
 /* Does, and connects to the fixture's bus; NULL if it cannot. The address is all that a child needs of the fixture. */
 sd_bus *connect_as(uid_t uid, const char *address);
 
+/* All properties of all objects, but those that are numbers, which may be counters; as text. NULL if it cannot be had. */
+char *snapshot(sd_bus *connection);
+
 /* Runs the loop until a child has ended, which has to be with 0. */
 void wait_for_child(Fixture *fixture, pid_t pid);
 

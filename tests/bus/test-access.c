@@ -35,12 +35,13 @@ static const struct {
         const char *types;              /* arguments: "s" is the text "text", "a{sv}" is empty, or what Start is to have */
         const char *action;             /* that polkit is asked for; NULL: everybody may */
         bool owner_may;                 /* the session's owner is not asked for */
+        const char *second;             /* that polkit is asked for when that was permitted: with a URL, in the place of a target */
         bool quiet;                     /* everybody may, and those with that permission get more; nobody is asked for a password */
 } methods[] = {
         { BUS_INTERFACE_MANAGER, "ListSessions", BUS_PATH, "a{sv}", NULL, false },
         { BUS_INTERFACE_MANAGER, "Arm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Disarm", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
-        { BUS_INTERFACE_MANAGER, "GetConfig", BUS_PATH, "a{sv}", AUTH_MANAGE, false, true },
+        { BUS_INTERFACE_MANAGER, "GetConfig", BUS_PATH, "a{sv}", AUTH_MANAGE, false, NULL, true },
         { BUS_INTERFACE_MANAGER, "Reload", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
         { BUS_INTERFACE_MANAGER, "Check", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
         { BUS_INTERFACE_MANAGER, "Start", BUS_PATH, "a{sv}", AUTH_CAPTURE, false },
@@ -54,6 +55,7 @@ static const struct {
         { BUS_INTERFACE_SESSION, "Describe", ACTIVE_SESSION, "sa{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_MANAGER, "GetTarget", BUS_PATH, "sa{sv}", AUTH_SUBMIT, false },
         { BUS_INTERFACE_MANAGER, "Submit", BUS_PATH, "oa{sv}", AUTH_SUBMIT, false },
+        { BUS_INTERFACE_MANAGER, "Submit", BUS_PATH, "oa{sv}", AUTH_SUBMIT_ANYWHERE, false, AUTH_READ },
         { BUS_INTERFACE_JOB, "Cancel", BUS_PATH_JOB "/_1", "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_SESSION, "Remove", ACTIVE_SESSION, "a{sv}", AUTH_MANAGE, true },
         { BUS_INTERFACE_MANAGER, "Recover", BUS_PATH, "a{sv}", AUTH_MANAGE, false },
@@ -82,6 +84,8 @@ _noreturn_ static void call_as(uid_t uid, const char *address, size_t i, bool in
                 else if (startswith(type, "a{sv}")) {
                         if (streq(methods[i].method, "Start"))
                                 r = sd_bus_message_append(m, "a{sv}", 1, "stop-on-mark", "s", "a private end");
+                        else if (methods[i].second)
+                                r = sd_bus_message_append(m, "a{sv}", 1, "url", "s", "https://drop.example/private/");
                         else
                                 r = sd_bus_message_append(m, "a{sv}", 0);
                         type += strlen("a{sv}") - 1;
@@ -181,21 +185,28 @@ static void begin_session(Fixture *f) {
         f->polkit_calls = NULL;
 }
 
+static void assert_unchanged(Fixture *f, const char *before, size_t i) {
+        _cleanup_free_ char *now = snapshot(f->client);
+
+        cr_assert(streq_ptr(now, before), "%s.%s has changed something: %s\nwas: %s", methods[i].interface, methods[i].method, now, before);
+}
+
 /* All of these are refused with this error, and nothing has changed. */
 static void expect_refusals(Fixture *f, bool interactive, const char *expected, bool asked) {
         char error[128];
 
         for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                _cleanup_free_ char *was = snapshot(f->client);
                 size_t before = n_polkit_calls(f);
 
                 (void) result_as(f, OTHER, i, interactive, error, sizeof error);
+                assert_unchanged(f, was, i);
                 cr_assert_str_eq(error, methods[i].action && !methods[i].quiet ? expected : "", "%s.%s: \"%s\"", methods[i].interface,
                                 methods[i].method, error);
                 cr_assert_eq(n_polkit_calls(f) - before, asked && methods[i].action ? 1 : 0);
                 if (asked && methods[i].action)
                         cr_assert_str_eq(f->polkit_calls[before], methods[i].action, "%s", methods[i].method);
         }
-        assert_session(f, ACTIVE_SESSION, "State", "capturing");
         session_stop(f);
 }
 
@@ -209,6 +220,42 @@ Test(access, a_person_has_to_be_asked) {
         begin_session(&fixture);
         fixture.polkit_answer = POLKIT_PASSWORD;
         expect_refusals(&fixture, false, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, true);
+}
+
+/* Each permission counts for itself: of two, neither is enough. */
+Test(access, first_yes_second_no) {
+        static const struct {
+                PolkitAnswer answer;
+                const char *error;
+        } answers[] = {
+                { POLKIT_NO, SD_BUS_ERROR_ACCESS_DENIED },
+                { POLKIT_PASSWORD, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED },
+        };
+        Fixture *f = &fixture;
+        char error[128];
+        unsigned n = 0;
+
+        begin_session(f);
+        for (size_t k = 0; k < ELEMENTS(answers); k++)
+                for (size_t i = 0; i < ELEMENTS(methods); i++) {
+                        _cleanup_free_ char *was = NULL;
+
+                        if (!methods[i].second)
+                                continue;
+                        n++;
+                        was = snapshot(f->client);
+                        strv_free(f->polkit_calls);
+                        f->polkit_calls = NULL;
+                        f->polkit_exception = methods[i].second;
+                        f->polkit_exception_answer = answers[k].answer;
+                        cr_assert_str_eq(result_as(f, OTHER, i, false, error, sizeof error), answers[k].error);
+                        cr_assert_eq(n_polkit_calls(f), 2);
+                        cr_assert_str_eq(f->polkit_calls[0], methods[i].action);
+                        cr_assert_str_eq(f->polkit_calls[1], methods[i].second);
+                        assert_unchanged(f, was, i);
+                }
+        cr_assert_eq(n, 2);
+        session_stop(f);
 }
 
 static bool has_detail(const Fixture *f, const char *start) {
@@ -240,7 +287,9 @@ Test(access, questions_say_what_they_are_about) {
                 cr_assert_eq(has_detail(f, "polkit.message=Authentication is required to "), !streq(name, "Start") && !streq(name, "GetTarget"),
                                 "%s", name);
                 cr_assert_eq(has_detail(f, streq(methods[i].interface, BUS_INTERFACE_JOB) ? "session=1" : "session=2"), session, "%s", name);
-                cr_assert_eq(has_detail(f, "target=lab"), streq(name, "Submit"), "%s", name);
+                cr_assert_eq(has_detail(f, "target=lab"), streq(name, "Submit") && !methods[i].second, "%s", name);
+                cr_assert_eq(has_detail(f, "url="), !!methods[i].second, "%s", name);
+                cr_assert_eq(has_detail(f, "url=https://drop.example") && !has_detail(f, "url=https://drop.example/"), !!methods[i].second);
         }
         session_stop(f);
 }
@@ -343,7 +392,7 @@ static void expect_permitted(Fixture *f, uid_t uid, bool interactive) {
 
                 (void) result_as(f, uid, i, interactive, error, sizeof error);
                 cr_assert(!is_refusal(error), "%s.%s: \"%s\"", methods[i].interface, methods[i].method, error);
-                cr_assert_eq(n_polkit_calls(f) - before, asks ? 1 : 0, "%s.%s", methods[i].interface, methods[i].method);
+                cr_assert_eq(n_polkit_calls(f) - before, asks ? methods[i].second ? 2 : 1 : 0, "%s.%s", methods[i].interface, methods[i].method);
         }
         wait_for_session(f, ACTIVE_SESSION, "sealed");
 }
@@ -636,8 +685,10 @@ Test(access, table_is_complete) {
         static const char *const paths[] = { BUS_PATH, BUS_PATH_SESSION "/_1", BUS_PATH_JOB "/_1" };
         Fixture *f = &fixture;
         _cleanup_free_ char *stuck = below(f->machine.tree.root, "stuck");
-        size_t n = 0;
+        size_t n = 0, n_methods = 0;
 
+        for (size_t i = 0; i < ELEMENTS(methods); i++)
+                n_methods += !methods[i].second;
         /* So that there is a job to look at. */
         fake_file(&f->machine.tree, "stuck", "#!/bin/sh\nexec tail -f /dev/null\n");
         cr_assert_eq(chmod(stuck, 0755), 0);
@@ -651,5 +702,5 @@ Test(access, table_is_complete) {
                 cr_assert(strstr(xml, "\"org.freedesktop.MmioTrace1."), "%s", paths[i]);
                 n += count_methods(paths[i], xml);
         }
-        cr_assert_eq(n, ELEMENTS(methods));
+        cr_assert_eq(n, n_methods);
 }
