@@ -391,6 +391,21 @@ static int method_check_authorization(sd_bus_message *m, void *userdata, sd_bus_
         cr_assert(!isempty(cancellation));
         cr_assert_eq(strv_extend(&f->polkit_calls, action), 0);
         answer = streq_ptr(f->polkit_exception, action) ? f->polkit_exception_answer : f->polkit_answer;
+        switch (answer == POLKIT_RANDOM ? rand_r(&f->polkit_seed) % 8 : 8) {
+        case 0:
+                return sd_bus_reply_method_errorf(m, "org.freedesktop.PolicyKit1.Error.Failed", "Failed.");
+        case 1:
+                return sd_bus_reply_method_return(m, "s", "yes");
+        case 2:
+        case 3:
+                answer = POLKIT_NO;
+                break;
+        case 4:
+                answer = POLKIT_PASSWORD;
+                break;
+        default:
+                answer = answer == POLKIT_RANDOM ? POLKIT_YES : answer;
+        }
         if (answer == POLKIT_NOTHING) {
                 cr_assert_lt(f->n_polkit_held, ELEMENTS(f->polkit_held));
                 f->polkit_held[f->n_polkit_held++] = sd_bus_message_ref(m);

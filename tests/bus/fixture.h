@@ -16,6 +16,7 @@ typedef enum PolkitAnswer {
         POLKIT_YES,
         POLKIT_NO,
         POLKIT_PASSWORD,        /* yes where a person may be asked, and else that one would have to be */
+        POLKIT_RANDOM,          /* any of these, or an answer that is none; by polkit_seed */
         POLKIT_NOTHING,         /* it does not answer until the question is taken back */
 } PolkitAnswer;
 
@@ -34,6 +35,7 @@ typedef struct Fixture {
         PolkitAnswer polkit_answer;
         const char *polkit_exception;   /* an action that gets another answer; NULL: none */
         PolkitAnswer polkit_exception_answer;
+        unsigned polkit_seed;
         sd_bus_message *polkit_held[128];
         size_t n_polkit_held;           /* that wait for an answer */
         char **polkit_details;          /* of the last question, "KEY=VALUE" */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Calls of every method of every object, with arguments that nobody in his right mind would send: what there is to call is
- * what the daemon says of itself. It may neither die nor hang nor grow, what it refuses changes nothing, and an error is
- * one that the manual page lists for the method.
+ * what the daemon says of itself, and so are the options. It may neither die nor hang nor grow, also where polkit says
+ * anything and the caller leaves in between; what it refuses changes nothing, and an error is one that the manual page lists
+ * for the method.
  *
  * FUZZ_SEED repeats a run, FUZZ_CALLS makes it longer. */
 
@@ -46,6 +47,7 @@ typedef struct Fuzz {
         uint64_t state;         /* of xorshift64 */
         Target targets[TARGETS_MAX];
         size_t n_targets;
+        char **keys;            /* of options, as the daemon tells them */
         char *page;             /* the manual */
         char *huge;
 } Fuzz;
@@ -70,7 +72,7 @@ _noreturn_ _printf_(1, 2) static void die(const char *format, ...) {
 static const char *draw_string(Fuzz *z) {
         static const char *const strings[] = {
                 "", "x", "e1000e", "../../../../etc/passwd", "/", "%s%n%x", "a\nR 4 1.0 1 0x1 0xdeadbeef 0 0", "\033[2J", "\t", "\x7f",
-                "-", "newest", "oldest", "18446744073709551616", "ä€𝄞", "a b", ".", "..", "a\\x2d", "default", "https://",
+                "-", "newest", "oldest", "18446744073709551616", "ä€𝄞", "a b", ".", "..", "a\\x2d", "default", "https://", "https://drop.example/",
                 "org.freedesktop.MmioTrace1.Manager", "State", "file:///etc/shadow", ":1.0",
         };
 
@@ -87,12 +89,7 @@ static const char *draw_string(Fuzz *z) {
 }
 
 static const char *draw_option(Fuzz *z) {
-        static const char *const keys[] = {
-                "driver", "description", "load", "rebind", "force", "stacks", "keep-raw", "buffer-size", "expect-events", "stop-after",
-                "stop-after-bytes", "stop-after-events", "stop-on-mark", "keep", "bound", "time", "target", "url",
-        };
-
-        return draw(z, 4) == 0 ? draw_string(z) : keys[draw(z, ELEMENTS(keys))];
+        return draw(z, 4) == 0 ? draw_string(z) : z->keys[draw(z, strv_length(z->keys))];
 }
 
 static const char *draw_path(Fuzz *z) {
@@ -295,6 +292,34 @@ static void look(Fuzz *z, const char *path) {
         }
 }
 
+/* The keys that a method takes are in the sentence by which it refuses another. */
+static void learn_keys(Fuzz *z, const Target *t) {
+        const char *before = strstr(t->types, "a{sv}");
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        char *list, *state = NULL;
+        int r;
+
+        if (t->is_property || !before || !startswith(t->interface, "org.freedesktop.MmioTrace1."))
+                return;
+        r = sd_bus_message_new_method_call(z->bus, &m, BUS_NAME, t->path, t->interface, t->member);
+        for (const char *type = t->types; type < before && r >= 0; type++)
+                r = append_basic(z, m, *type);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a{sv}", 1, "?", "s", "");
+        if (r >= 0)
+                r = sd_bus_call(z->bus, m, ANSWER_USEC, &e, NULL);
+        list = strstr(strempty(e.message), "; it has ");
+        if (r >= 0 || !list)
+                die("%s.%s does not say what options it has: %s", t->interface, t->member, strempty(e.message));
+        list += strlen("; it has ");
+        if (!streq(list, "none at all."))
+                for (char *word = strtok_r(list, " ,.", &state); word; word = strtok_r(NULL, " ,.", &state))
+                        if (!streq(word, "and") && !strv_contains(z->keys, word) && strv_extend(&z->keys, word) < 0)
+                                die("no memory");
+        sd_bus_error_free(&e);
+}
+
 /* Wrong types now and then: other ones, too few, too many. */
 static const char *draw_types(Fuzz *z, const char *types, char *buf, size_t size) {
         static const char *const others[] = { "", "s", "v", "a{sv}", "a{ss}", "sa{sv}", "h", "aaaaaaaas", "(((s)))", "ay", "ao", "a{sv}s" };
@@ -352,8 +377,8 @@ static void survive_the_bus(Fuzz *z, const Target *t) {
                 die("%s.%s: the daemon has died", t->interface, t->member);
 }
 
-/* Sends one call, and returns whether it was done. */
-static bool strike(Fuzz *z) {
+/* Sends one call, and returns whether it was done. Now and then it does not stay for the answer. */
+static bool strike(Fuzz *z, bool may_leave) {
         const Target *t = z->targets + draw(z, z->n_targets);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -375,6 +400,15 @@ static bool strike(Fuzz *z) {
         /* What this library itself does not send, nobody can be hurt by. */
         if (r < 0)
                 return false;
+        if (may_leave && draw(z, 20) == 0) {
+                if (sd_bus_message_set_allow_interactive_authorization(m, true) < 0 || sd_bus_send(z->bus, m, NULL) < 0)
+                        return false;
+                (void) sd_bus_flush(z->bus);
+                connect_again(z);
+                return false;
+        }
+        if (may_leave)
+                (void) sd_bus_message_set_allow_interactive_authorization(m, (int) draw(z, 2));
         r = sd_bus_call(z->bus, m, ANSWER_USEC, &e, NULL);
         if (r == -ENOTCONN || r == -ECONNRESET || (r < 0 && sd_bus_error_has_name(&e, SD_BUS_ERROR_DISCONNECTED))) {
                 sd_bus_error_free(&e);
@@ -450,6 +484,10 @@ static void fuzz_open(Fuzz *z, const char *address, uid_t uid, uint64_t start) {
         look(z, "/");
         if (z->n_targets < 50)
                 die("There are only %zu things to call.", z->n_targets);
+        for (size_t i = 0; i < z->n_targets; i++)
+                learn_keys(z, z->targets + i);
+        if (strv_length(z->keys) < 20)
+                die("There are only %zu options.", strv_length(z->keys));
 }
 
 /* Whatever is refused, nothing of it has an effect. Of all this, nobody may do more than read. */
@@ -462,7 +500,7 @@ _noreturn_ static void fuzz_as_nobody(const char *address, uint64_t start, uint6
         for (uint64_t i = 0; i < n_calls; i++) {
                 _cleanup_free_ char *now = NULL;
 
-                (void) strike(&z);
+                (void) strike(&z, false);
                 if (i % 200 != 199)
                         continue;
                 now = look_at_all(&z);
@@ -473,17 +511,27 @@ _noreturn_ static void fuzz_as_nobody(const char *address, uint64_t start, uint6
         _exit(EXIT_SUCCESS);
 }
 
-/* All of it counts now; each call gets an answer, and in the end the daemon is still there. */
-_noreturn_ static void fuzz_as_root(const char *address, uint64_t start, uint64_t n_calls) {
+/* Whoever gets some of it; each call gets an answer, and in the end the daemon is still there. */
+_noreturn_ static void fuzz_as(uid_t uid, const char *address, uint64_t start, uint64_t n_calls) {
         uint64_t n_done = 0;
         Fuzz z = {};
 
-        fuzz_open(&z, address, geteuid(), start);
+        fuzz_open(&z, address, uid, start);
         for (uint64_t i = 0; i < n_calls; i++)
-                n_done += strike(&z);
+                n_done += strike(&z, true);
         free(look_at_all(&z));
         fprintf(stderr, "%llu calls, %llu of them were done\n", (unsigned long long) n_calls, (unsigned long long) n_done);
         _exit(EXIT_SUCCESS);
+}
+
+/* All of it counts now. */
+_noreturn_ static void fuzz_as_root(const char *address, uint64_t start, uint64_t n_calls) {
+        fuzz_as(geteuid(), address, start, n_calls);
+}
+
+/* Some of it does, as polkit says. */
+_noreturn_ static void fuzz_as_somebody(const char *address, uint64_t start, uint64_t n_calls) {
+        fuzz_as(NOBODY, address, start, n_calls);
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *si, void *userdata) {
@@ -553,11 +601,60 @@ Test(fuzz, refused) {
         session_stop(f);
 }
 
-Test(fuzz, permitted) {
-        Fixture *f = &fixture;
+/* Ends and removes whatever there is, so that only what is kept by mistake is still there. */
+static void tidy(Fixture *f) {
+        for (;;) {
+                _cleanup_free_ char *state = get_string(f, BUS_PATH, BUS_INTERFACE_MANAGER, "State");
 
-        begin(f);
-        run(f, fuzz_as_root, seed(), environment_number("FUZZ_CALLS", CALLS) / 4);
-        cr_assert(f->daemon_is_there);
-        cr_assert_eq(kill(f->daemon_pid, 0), 0);
+                if (streq(state, "idle"))
+                        break;
+                sd_bus_message_unref(manager_call(f, "Stop", "a{sv}", 0));
+        }
+        for (;;) {
+                _cleanup_strv_ char **paths = list_sessions(f);
+
+                if (!paths)
+                        break;
+                STRV_FOREACH(path, paths) {
+                        sd_bus_message_unref(session_call(f, *path, "SetProtected", "ba{sv}", false, 0));
+                        /* Not while its archive is being made. */
+                        sd_bus_message_unref(session_call(f, *path, "Remove", "a{sv}", 0));
+                }
+        }
+        sd_bus_message_unref(manager_call(f, "Disarm", "a{sv}", 0));
+}
+
+/* Of what was permitted, nothing is kept that is not on the bus any more. */
+static void assert_no_growth(Fixture *f, void (*body)(const char *address, uint64_t start, uint64_t n_calls)) {
+        uint64_t start = seed(), n_calls = environment_number("FUZZ_CALLS", CALLS) / 4, before_bytes;
+        size_t n_fds;
+
+        cr_assert_eq(setenv("MALLOC_MMAP_THRESHOLD_", "65536", 1), 0);
+        f->polkit_seed = (unsigned) start;
+        f->polkit_answer = POLKIT_RANDOM;
+        daemon_start(f);
+        fixture_be_polkit(f);
+        free(expect_path(session_start(f, 0)));
+        run(f, body, start, n_calls);
+        tidy(f);
+        before_bytes = daemon_rss_bytes(f);
+        n_fds = count_fds(f->daemon_pid);
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        run(f, body, start + 1, n_calls);
+        tidy(f);
+        cr_assert_eq(count_fds(f->daemon_pid), n_fds);
+        fprintf(stderr, "from %llu to %llu bytes\n", (unsigned long long) before_bytes, (unsigned long long) daemon_rss_bytes(f));
+        if (!SANITIZED)
+                cr_assert_leq(daemon_rss_bytes(f), before_bytes + GROWTH_MAX_BYTES);
+}
+
+Test(fuzz, permitted) {
+        assert_no_growth(&fixture, fuzz_as_root);
+}
+
+Test(fuzz, permitted_by_polkit) {
+        if (geteuid() != 0)
+                cr_skip_test("Not run: only root can become another user.");
+        assert_no_growth(&fixture, fuzz_as_somebody);
 }
