@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Two hundred clients of one user who all want the same at once: the user gets what one user may have, and everybody else
- * is served as if there were no such clients. */
+/* Two hundred clients who all want the same at once, of one user or of ten: each user gets what one user may have, and
+ * everybody else is served as if there were no such clients. */
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -313,6 +313,76 @@ Test(limits, questions_to_polkit) {
         cr_assert_eq(kill(pid, SIGKILL), 0);
         cr_assert_eq(waitpid(pid, NULL, 0), pid);
         (void) fclose(in);
+}
+
+#define USERS 10        /* of the uids from 1 on, which every system has */
+
+static void crowds_begin(Fixture *f, Crowd crowd, pid_t *pids, FILE **in) {
+        for (size_t i = 0; i < USERS; i++) {
+                crowd.uid = 1 + (uid_t) i;
+                pids[i] = crowd_begin(f, &crowd, in + i);
+        }
+}
+
+/* Ten users with twenty clients each: the crowd of one is not at the expense of another. */
+Test(limits, questions_of_many_users) {
+        const Crowd crowd = { 0, CLIENTS / USERS, BUS_PATH, BUS_INTERFACE_MANAGER, "Disarm", NULL, 1, QUESTIONS };
+        Fixture *f = &fixture;
+        pid_t pids[USERS];
+        FILE *in[USERS];
+        size_t n = 0;
+
+        begin(f);
+        strv_free(f->polkit_calls);
+        f->polkit_calls = NULL;
+        f->polkit_answer = POLKIT_NOTHING;
+        crowds_begin(f, crowd, pids, in);
+        for (size_t i = 0; i < USERS; i++)
+                expect_line(f, in[i], "0 done 16 refused 0 other");
+        STRV_FOREACH(question, f->polkit_calls)
+                n++;
+        cr_assert_eq(n, USERS * QUESTIONS);
+        /* Root is not asked for, and the owner of the session neither. */
+        assert_error(manager_call(f, "Disarm", "a{sv}", 0), "NotRunning");
+        cr_assert_str_eq(result_as(f, NOBODY, "Stop"), "none");
+        for (size_t i = 0; i < USERS; i++) {
+                cr_assert_eq(kill(pids[i], SIGKILL), 0);
+                cr_assert_eq(waitpid(pids[i], NULL, 0), pids[i]);
+                (void) fclose(in[i]);
+        }
+}
+
+/* The owner's two hundred clients, and four of each of ten others: all of those have their answer, and root has. */
+Test(limits, calls_that_wait_of_many_users) {
+        const Crowd crowd = { NOBODY, CLIENTS, SESSION, BUS_INTERFACE_SESSION, "Stop", NULL, 1, WAITING },
+                    small = { 0, QUESTIONS, SESSION, BUS_INTERFACE_SESSION, "Stop", NULL, 1, QUESTIONS };
+        Fixture *f = &fixture;
+        pid_t pid, pids[USERS];
+        FILE *in_one, *in[USERS];
+        Call *stop;
+
+        begin(f);
+        machine_block(&f->machine, "tracing/trace_clock");
+        pid = crowd_begin(f, &crowd, &in_one);
+        expect_line(f, in_one, "0 done 184 refused 0 other");
+        strv_free(f->polkit_calls);
+        f->polkit_calls = NULL;
+        crowds_begin(f, small, pids, in);
+        wait_until(f, strv_length(f->polkit_calls) == USERS * QUESTIONS);
+        /* Behind the answers, by the way that they take. */
+        cr_assert_geq(sd_bus_call_method(f->polkit, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL), 0);
+        stop = call_begin(f, SESSION, BUS_INTERFACE_SESSION, "Stop", "a{sv}", 0);
+        strv_free(list_sessions(f));
+        cr_assert_null(stop->reply);
+        machine_release(&f->machine, "tracing/trace_clock", "[local] mono\n");
+        expect_ok(call_end(f, stop));
+        for (size_t i = 0; i < USERS; i++) {
+                expect_line(f, in[i], "0 done 0 refused 0 other");
+                expect_line(f, in[i], "4 done 0 refused 0 other");
+                crowd_end(pids[i], in[i]);
+        }
+        expect_line(f, in_one, "16 done 184 refused 0 other");
+        crowd_end(pid, in_one);
 }
 
 /* Two users have all the checks that users may have at a time: a third has to wait, and root has not. */
