@@ -87,6 +87,10 @@ def last_session():
     return f"{ROOT}/session/_{max(ids)}" if ids else None
 
 
+def session_state(path):
+    return managed()[path][INTERFACES["SESSION"]]["State"]["data"] if path else None
+
+
 def job():
     return next((p for p, i in managed().items() if INTERFACES["JOB"] in i), None)
 
@@ -120,10 +124,10 @@ def make_sealed():
 
 def prepare(row):
     """The daemon as that method needs it."""
+    if state() != "idle" and (not row.live or session_state(last_session()) != "capturing"):
+        run("mmiotracectl", "-q", "stop", "--wait")
     if row.live and state() != "capturing":
         capture()
-    if not row.live and state() != "idle":
-        run("mmiotracectl", "-q", "stop", "--wait")
     if row.interface == INTERFACES["SESSION"] and not last_session():
         make_sealed()
     if (row.method == "Submit" or row.interface == INTERFACES["JOB"]) and not last_session():
@@ -161,8 +165,9 @@ def call_with_password(user, row):
         os.unlink(answer)
     pid, fd = pty.fork()
     if pid == 0:
-        # With a session: polkit 122 finds an agent of last resort only for processes that are in one.
-        os.execvp("runuser", ["runuser", "--pty", "-l", user, "-c", script])
+        # With a session, as polkit 122 finds an agent of last resort only for processes that are in one; and on this very
+        # terminal, so that its echo is the one that the agent switches off.
+        os.execvp("runuser", ["runuser", "-l", user, "--session-command", script])
     seen, asked = b"", False
     while select.select([fd], [], [], 120)[0]:
         try:
