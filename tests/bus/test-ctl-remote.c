@@ -103,6 +103,8 @@ Test(remote, submit_by_hand) {
         Fixture *f = &fixture;
         _cleanup_ctl_ Ctl stop = {}, submit = {}, json = {};
 
+        /* Where a file would be put. */
+        cr_assert_eq(chdir(f->machine.tree.root), 0);
         daemon_start(f);
         free(expect_path(session_start(f, 0)));
         ctl_set_ssh(f);
@@ -116,5 +118,6 @@ Test(remote, submit_by_hand) {
         json = CTL(f, "-H", "lab", "submit", "1", "--json=short");
         assert_ended(&json, 1);
         assert_contains(json.out, "{\"error\":\"NoSuchTarget\"");
+        cr_assert_eq(chdir("/"), 0);
         daemon_stop(f);
 }
