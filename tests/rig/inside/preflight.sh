@@ -96,7 +96,7 @@ expected|disk-space|warning|events take|--expect-events 20M|nothing|nothing
 unknown-driver|driver|blocker|called "nosuch"|--driver nosuch|nothing|nothing
 built-in|driver-built-in|blocker|cannot be loaded|--driver pcieport --load|nothing|nothing
 built-in-bound|driver-bound|blocker|Start with --rebind|--driver serial|nothing|nothing
-bound-elsewhere|driver-bound|blocker|rtc_cmos already drives .*\((pnp|platform)\)|--driver rtc_cmos|nothing|nothing
+bound-elsewhere|driver-bound|blocker|rtc_cmos already drives .*\(p[a-z]+\)|--driver rtc_cmos|nothing|nothing
 io-only|bars-without-memory|warning|I/O ports|--driver serial|nothing|nothing
 no-device|driver-devices|warning|no PCI device|--driver padlock_sha|nothing|nothing
 blacklisted|driver-blacklisted|note|command line|--driver e1000e|nothing|nothing
