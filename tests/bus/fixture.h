@@ -99,21 +99,8 @@ void systemd_end_job(Fixture *fixture, const char *unit, const char *result);
 /* An authority that permits, as polkit_answer says. Root is never asked for. */
 void fixture_be_polkit(Fixture *fixture);
 
-/* For good, and whatever groups root has with it: for a child of the test. False if it cannot be. */
-bool become_user(uid_t uid);
-/* Does, and connects to the fixture's bus; NULL if it cannot. The address is all that a child needs of the fixture. */
-sd_bus *connect_as(uid_t uid, const char *address);
-
 /* All properties of all objects, but those that are numbers, which may be counters; as text. NULL if it cannot be had. */
 char *snapshot(sd_bus *connection);
-
-/* Runs the loop until a child has ended, which has to be with 0. */
-void wait_for_child(Fixture *fixture, pid_t pid);
-
-/* What a method without arguments but its options tells somebody, as text. polkit answers meanwhile. */
-char *ask_as(Fixture *fixture, uid_t uid, const char *path, const char *interface, const char *method);
-/* All properties of a session as somebody gets them, as text: by "GetAll", or with all other objects by "GetManagedObjects". */
-char *see_as(Fixture *fixture, uid_t uid, const char *session, const char *method);
 
 /* All that the daemon tells everybody in between, as text. */
 void hear_begin(Fixture *fixture);

@@ -157,6 +157,16 @@ char *machine_read(const Machine *m, const char *path) {
         return text;
 }
 
+unsigned machine_count_messages(const Machine *m, const char *part, const char *other_part) {
+        _cleanup_free_ char *all = machine_read(m, "messages");
+        char *state = NULL;
+        unsigned n = 0;
+
+        for (char *line = strtok_r(all, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+                n += strstr(line, part) && strstr(line, other_part);
+        return n;
+}
+
 bool machine_has(const Machine *m, const char *path) {
         _cleanup_free_ char *full = below(m->tree.root, path);
 

@@ -35,6 +35,9 @@ void machine_assert_settings(const Machine *machine, const char *expected);
 char *machine_read(const Machine *machine, const char *path);
 bool machine_has(const Machine *machine, const char *path);
 
+/* Of the lines that the daemon would send to the journal, how many have both. */
+unsigned machine_count_messages(const Machine *machine, const char *part, const char *other_part);
+
 /* From now on the file reads as before and refuses every write. */
 void machine_refuse(const Machine *machine, const char *path);
 

@@ -7,6 +7,7 @@
 
 #include "auth.h"
 #include "fixture.h"
+#include "users.h"
 
 /* daemon and nobody: dbus-daemon lets no one in who is not in /etc/passwd. */
 #define OWNER 1
@@ -453,17 +454,6 @@ Test(access, caller_is_gone) {
         session_stop(f);
 }
 
-/* Of the lines that go into the journal, how many have both. */
-static unsigned count_messages(const Fixture *f, const char *part, const char *other_part) {
-        _cleanup_free_ char *all = machine_read(&f->machine, "messages");
-        char *state = NULL;
-        unsigned n = 0;
-
-        for (char *line = strtok_r(all, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
-                n += strstr(line, part) && strstr(line, other_part);
-        return n;
-}
-
 /* Who is refused is told of, and cannot fill the journal by trying again. */
 Test(access, refusals_are_told_of) {
         Fixture *f = &fixture;
@@ -473,10 +463,10 @@ Test(access, refusals_are_told_of) {
         f->polkit_answer = POLKIT_NO;
         for (unsigned i = 0; i < 20; i++)
                 (void) result_as(f, OTHER, 1, true, error, sizeof error);
-        cr_assert_eq(count_messages(f, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=65534"), 5);
-        cr_assert_eq(count_messages(f, "User 65534 wanted to manage, and was refused", "PRIORITY=5"), 5);
+        cr_assert_eq(machine_count_messages(&f->machine, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=65534"), 5);
+        cr_assert_eq(machine_count_messages(&f->machine, "User 65534 wanted to manage, and was refused", "PRIORITY=5"), 5);
         (void) result_as(f, OWNER, 1, true, error, sizeof error);
-        cr_assert_eq(count_messages(f, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=1"), 1);
+        cr_assert_eq(machine_count_messages(&f->machine, "MESSAGE_ID=" MESSAGE_REFUSED, "MMIOTRACED_CALLER_UID=1"), 1);
         session_stop(f);
 }
 
@@ -505,9 +495,9 @@ static void assert_told(Fixture *f, uid_t uid, const char *priority) {
                         (void) result_as(f, uid, k, true, error, sizeof error);
                         cr_assert_str_eq(error, "", "%s", methods[k].method);
                         (void) snprintf(caller, sizeof caller, "ser %u has %s", uid, expected[i].text);
-                        cr_assert_eq(count_messages(f, caller, field), 1, "%s", caller);
+                        cr_assert_eq(machine_count_messages(&f->machine, caller, field), 1, "%s", caller);
                         if (expected[i].of_session)
-                                cr_assert_eq(count_messages(f, caller, priority), 1, "%s", caller);
+                                cr_assert_eq(machine_count_messages(&f->machine, caller, priority), 1, "%s", caller);
                         if (streq(methods[k].method, "Stop"))
                                 wait_for_session(f, ACTIVE_SESSION, "sealed");
                 }

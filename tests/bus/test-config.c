@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "ctl.h"
+#include "users.h"
 
 static Fixture fixture;
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "fixture.h"
+#include "users.h"
 
 #define NOBODY 65534
 #define CALLS 10000

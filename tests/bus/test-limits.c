@@ -9,6 +9,7 @@
 
 #include "fixture.h"
 #include "tool.h"
+#include "users.h"
 
 #define NOBODY 65534
 #define OTHER 1

@@ -8,6 +8,7 @@
 
 #include "fixture.h"
 #include "tool.h"
+#include "users.h"
 
 static Fixture fixture;
 

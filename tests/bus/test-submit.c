@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "ctl.h"
+#include "users.h"
 
 #define JOB BUS_PATH_JOB "/_2"  /* the one after the seal */
 #define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
