@@ -61,5 +61,10 @@ for verb in $("$ctl" help | sed -n '/^Verbs:/,/^$/p' | grep -oE '^  [a-z]+'); do
     result $? "$verb is shown"
 done
 
+# Colours are what a page of text cannot show: so once as the terminal gets them.
+printf '%s\n' 'no colours' >"$dir/wrong"
+grep -q '\^\[\[1;3[0-9]m' "$page"
+result $? colours
+
 echo "1..$n"
 exit "$failed"
