@@ -158,9 +158,9 @@ stty -F /dev/ttyS1 raw
 stty -F /dev/ttyS2 raw
 case \$(cat /proc/cmdline) in
     *maxcpus=*maxcpus=*) ;;
-    *) for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
-           [ ! -e "\$cpu" ] || echo 1 >"\$cpu"
-       done ;;
+    *maxcpus=*) for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+            [ ! -e "\$cpu" ] || echo 1 >"\$cpu"
+        done ;;
 esac
 cat </run/rig-output >/dev/ttyS1 &
 cat=\$!

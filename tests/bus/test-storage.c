@@ -17,7 +17,7 @@ static void teardown(void) {
         fixture_done(&fixture);
 }
 
-TestSuite(storage, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(storage, .init = setup, .fini = teardown, .timeout = 120);
 
 /* A session that is sealed. */
 static char *seal_one(Fixture *f) {

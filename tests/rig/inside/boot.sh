@@ -6,24 +6,8 @@
 set -uo pipefail
 # shellcheck source=SCRIPTDIR/common.sh
 . "$(dirname "$0")/common.sh"
-
-# Microseconds after the boot.
-when() {
-    systemctl show -P "$2" "$1"
-}
-
-# Called by wait_for.
-# shellcheck disable=SC2317
-is_restored() {
-    [ "$(cat "$tracing/current_tracer")" = nop ] && [ "$(cat /sys/devices/system/cpu/online)" = 0-1 ]
-}
-
-check_restored() {
-    wait_for 60 is_restored ||
-        not_ok "$1" "tracer $(cat "$tracing/current_tracer"), CPUs $(cat /sys/devices/system/cpu/online)"
-    ! ls /run/mmiotraced/undo /run/mmiotraced/boot 2>/dev/null || not_ok "$1" "something is left in /run/mmiotraced"
-    [ "$failed" != 0 ] || ok "$1"
-}
+# shellcheck source=SCRIPTDIR/at-boot.sh
+. "$(dirname "$0")/at-boot.sh"
 
 case_arm() {
     mmiotracectl start --driver e1000e --at-next-boot --stop-after 1h >/tmp/arm || give_up "cannot arm"
@@ -33,19 +17,6 @@ case_arm() {
     grep -q 'armed for a session of e1000e' /tmp/status || not_ok arm "status does not say it: $(cat /tmp/status)"
     [ "$(stat -c '%a %U' /etc/mmiotraced/next-boot.json)" = '600 root' ] || not_ok arm "the file is not root's alone"
     check_restored arm-changes-nothing
-}
-
-# check_log ID: its log begins with the mapping of the device, and lost nothing.
-check_log() {
-    local archive=$sessions/$1/archive.tar.xz
-    tar -xJOf "$archive" --wildcards '*mmiotrace.log' >/tmp/log || { not_ok log "no log in $archive"; return; }
-    grep -v '^VERSION\|^PCIDEV' /tmp/log >/tmp/records
-    # The device's first BAR, as the log's own head has it, without its flags.
-    bar=$(awk '$1 == "PCIDEV" && $3 == "808610d3" { print "0x" substr($5, 1, length($5) - 1) "0" }' /tmp/log)
-    head -n 1 /tmp/records | grep -q "^MAP [0-9.]* [0-9]* $bar " || not_ok log "begins with $(head -n 1 /tmp/records)"
-    [ "$(grep -c '^[RW] ' /tmp/records)" -gt 500 ] || not_ok log "only $(grep -c '^[RW] ' /tmp/records) accesses"
-    ! grep -q LOST /tmp/log || not_ok log "events are lost"
-    [ "$failed" != 0 ] || ok "log ($(wc -l </tmp/records) records)"
 }
 
 case_capture() {
