@@ -36,6 +36,9 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         Daemon *d = userdata;
 
         (void) sd_notify(false, "STOPPING=1\nSTATUS=Ending what is going on");
+        /* At a shutdown the bus may go first; what is to be ended here does not need it. Whoever is asked now and goes
+         * then has answered nothing, which means a stop. */
+        (void) sd_bus_set_exit_on_disconnect(d->connection, false);
         /* With nothing running there is nothing to hand over; and whoever sends a second signal does not want to wait. */
         if (!d->manager->active || d->asked || unit_bus_ask_job(d->connection, on_asked, d) < 0)
                 manager_quit(d->manager, false);

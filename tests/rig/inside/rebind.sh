@@ -102,8 +102,9 @@ echo 1 >"/sys/bus/pci/devices/$device/remove"
 mmiotracectl -q stop --wait >/tmp/answer 2>&1 || not_ok unplugged-stop "$(</tmp/answer)"
 [ ! -e /run/mmiotraced/undo ] || not_ok unplugged-journal "$(</run/mmiotraced/undo)"
 echo 1 >/sys/bus/pci/rescan
-network_up || not_ok unplugged-network "no network"
+udevadm settle
 rebind after-those e1000e "$device"
+network_up || not_ok after-those-network "no network"
 
 # All virtio devices have one driver: the one with the share is enough.
 refused 9p DeviceInUse 'mounted on \\\"/out\\\".*unmount it first' --driver virtio-pci --rebind
