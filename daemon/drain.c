@@ -49,7 +49,7 @@ typedef struct Drain {
         uint64_t wake_usec;
         uint64_t stats_usec, n_stats_events;
         uint64_t synced_usec, synced_bytes; /* when the syncer was last asked, and for how much */
-        char *clocks, *cpumask, *online;
+        char *clocks, *cpumask;
         uint64_t ring_bytes;
         bool warned_off, warned_clock, warned_size, warned_wiped, warned_cpumask, warned_online, told_enough;
         bool finishing;         /* it was told to stop */
@@ -67,7 +67,6 @@ static void drain_done(Drain *d) {
         tracer_watch_free(d->watch);
         free(d->clocks);
         free(d->cpumask);
-        free(d->online);
 }
 
 static int fail_write(Drain *d, int r) {
@@ -258,6 +257,19 @@ static int read_stats(Drain *d, uint64_t *ret_n_entries) {
         return noted;
 }
 
+/* Those that the tracer left online have a pipe. What was seen first here would not do instead: a session at boot has
+ * been armed for seconds by then, and udev rules that switch on each CPU they see are common in virtual machines. */
+static bool are_those_of_pipes(const Drain *d, const char *online) {
+        CpuSet cpus;
+
+        if (cpu_set_parse(online, &cpus) < 0)
+                return true;
+        for (size_t i = 0; i < d->request->n_pipes; i++)
+                if (!cpu_set_has(&cpus, d->request->pipes[i].cpu))
+                        return false;
+        return cpu_set_count(&cpus) == d->request->n_pipes;
+}
+
 /* Another program may turn what the session has set: that cannot be prevented, but it is told. */
 static void watch_settings(Drain *d) {
         TracerSettings now;
@@ -278,15 +290,13 @@ static void watch_settings(Drain *d) {
         if (d->cpumask && !streq(now.cpumask, d->cpumask))
                 warn_once(d, &d->warned_cpumask, "Somebody has changed which CPUs are traced during the session (tracing_cpumask): "
                                 "accesses can be missing without a count.");
-        if (d->online && !streq(now.online, d->online))
+        if (!are_those_of_pipes(d, now.online))
                 warn_once(d, &d->warned_online, "CPUs came or went during the session: accesses of one that came are not "
                                 "recorded, and those that two make at the same time can be lost without any trace of it.");
         if (!d->clocks)
                 d->clocks = TAKE_PTR(now.clocks);
         if (!d->cpumask)
                 d->cpumask = TAKE_PTR(now.cpumask);
-        if (!d->online)
-                d->online = TAKE_PTR(now.online);
         d->ring_bytes = now.ring_bytes;
         tracer_settings_done(&now);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* When the drain asks for the disk, and what the syncer finds then. */
+/* When the drain asks for the disk, and what the syncer finds then; and what others have changed before it came. */
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -24,7 +24,10 @@ typedef struct Rig {
 static void ignore_ready(void *userdata) {
 }
 
-static void ignore_warning(const char *text, void *userdata) {
+/* To whoever has the other end of the control socket. */
+static void pass_warning(const char *text, void *userdata) {
+        if (write(*(const int *) userdata, text, strlen(text)) < 0)
+                _exit(1);
 }
 
 static void run_drain(const Rig *rig, int control_fd, uint64_t sync_usec, uint64_t sync_bytes) {
@@ -46,17 +49,19 @@ static void run_drain(const Rig *rig, int control_fd, uint64_t sync_usec, uint64
                         .sys_root = rig->machine.tree.sys,
                         .counters = rig->counters,
                         .ready = ignore_ready,
-                        .warn = ignore_warning,
+                        .warn = pass_warning,
+                        .userdata = &control_fd,
         }, NULL) < 0);
 }
 
-static void rig_make(Rig *rig, uint64_t sync_usec, uint64_t sync_bytes) {
+static void rig_make(Rig *rig, const char *online, uint64_t sync_usec, uint64_t sync_bytes) {
         _cleanup_close_ int formats_fd = -EBADF;
         _cleanup_free_ char *dir = NULL, *tracing = NULL;
         int fds[2];
 
         *rig = (Rig) {};
         machine_make(&rig->machine);
+        fake_file(&rig->machine.tree, "sys/devices/system/cpu/online", online);
         cr_assert_eq(mkdirat(test_dir(), "raw", 0700), 0);
         cr_assert_eq(mkdirat(test_dir(), "raw/formats", 0700), 0);
         rig->raw_fd = openat(test_dir(), "raw", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,7 +108,7 @@ static void rig_done(Rig *rig) {
 Test(drain, asks_for_what_has_waited_long) {
         Rig rig;
 
-        rig_make(&rig, 100 * USEC_PER_MSEC, 1024 * MIB);
+        rig_make(&rig, "0\n", 100 * USEC_PER_MSEC, 1024 * MIB);
         machine_record(&rig.machine);
         assert_asked(&rig);
         rig_done(&rig);
@@ -112,7 +117,7 @@ Test(drain, asks_for_what_has_waited_long) {
 Test(drain, asks_for_what_is_much) {
         Rig rig;
 
-        rig_make(&rig, HOUR_USEC, SAMPLE_BYTES);
+        rig_make(&rig, "0\n", HOUR_USEC, SAMPLE_BYTES);
         machine_record(&rig.machine);
         assert_asked(&rig);
         rig_done(&rig);
@@ -121,10 +126,28 @@ Test(drain, asks_for_what_is_much) {
 Test(drain, asks_at_a_mark) {
         Rig rig;
 
-        rig_make(&rig, HOUR_USEC, 1024 * MIB);
+        rig_make(&rig, "0\n", HOUR_USEC, 1024 * MIB);
         machine_record(&rig.machine);
         cr_assert_eq(eventfd_write(rig.mark_fd, 1), 0);
         assert_asked(&rig);
+        rig_done(&rig);
+}
+
+Test(drain, knows_which_cpus_were_left) {
+        char text[1024] = {};
+        size_t bytes = 0;
+        Rig rig;
+
+        rig_make(&rig, "0-1\n", HOUR_USEC, 1024 * MIB);
+        machine_record(&rig.machine);
+        while (!strstr(text, "CPUs came or went during the session")) {
+                ssize_t n;
+
+                cr_assert_eq(poll(&(struct pollfd) { .fd = rig.control_fd, .events = POLLIN }, 1, LONG_MSEC), 1, "%s", text);
+                n = read(rig.control_fd, text + bytes, sizeof text - 1 - bytes);
+                cr_assert_gt(n, 0, "%s", text);
+                bytes += (size_t) n;
+        }
         rig_done(&rig);
 }
 
