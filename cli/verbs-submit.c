@@ -311,10 +311,30 @@ static int request(const Client *c, Wait *w, const char *path, const Choice *cho
         return *ret_job ? 0 : -ENOMEM;
 }
 
-/* Who presses Ctrl-C does not want it to go out. */
-static int interrupted(const Client *c, const char *job) {
-        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+/* The job that has begun although its answer was not waited for: the daemon answers this question after that call. */
+static int find_job(const Client *c, const char *path, char **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_bus_error_ sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        const char *job;
+        int r;
 
+        r = sd_bus_get_property(c->bus, BUS_NAME, path, BUS_INTERFACE_SESSION, "Submission", &ignored, &reply, "(ssotus)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(ssotus)", NULL, NULL, &job, NULL, NULL, NULL);
+        if (r < 0 || streq(job, "/"))
+                return r < 0 ? r : -ENOENT;
+        *ret = strdup(job);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* Who presses Ctrl-C does not want it to go out. */
+static int interrupted(const Client *c, const char *path, const char *answered) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *found = NULL;
+        const char *job = answered;
+
+        if (!job && find_job(c, path, &found) >= 0)
+                job = found;
         if (!job)
                 return client_fail(c, EXIT_INTERRUPTED, "Interrupted", "See whether it has begun: mmiotracectl list",
                                 "Interrupted before the daemon answered.");
@@ -339,7 +359,7 @@ static int submit(const Client *c, const char *path, const SessionView *v, const
                 r = wait_submission(w, path, job, c->wait, v->archive_bytes, &error, &after);
         w = wait_free(w);
         if (r == -EINTR && !sd_bus_error_is_set(&error))
-                return interrupted(c, job);
+                return interrupted(c, path, job);
         if (r < 0)
                 return client_fail_bus(c, r, &error);
         if (!c->no_block)
