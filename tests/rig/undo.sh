@@ -5,7 +5,7 @@
 # never gives it up, stopped while it hangs or between a crash and the restart, with its files gone, with somebody holding
 # a pipe, with CPUs that stay offline, with a kernel that is locked down meanwhile?
 #
-# By name only: it takes eight minutes.
+# By name only: it takes ten minutes.
 
 set -euo pipefail
 # Read by what is sourced.

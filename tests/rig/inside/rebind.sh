@@ -93,14 +93,22 @@ id=$(<"$sessions/last-id")
     not_ok unloaded-result "$(jq -c '[.state, .result, .result_text]' "$sessions/$id/session.json")"
 jq -r '.warnings[]' "$sessions/$id/session.json" | grep -q 'e1000e was unloaded during the session' ||
     not_ok unloaded-warning "$(jq -c .warnings "$sessions/$id/session.json")"
-[ ! -e /run/mmiotraced/undo ] || not_ok unloaded-journal "$(</run/mmiotraced/undo)"
+if [ -e /run/mmiotraced/undo ]; then
+    not_ok unloaded-journal "$(</run/mmiotraced/undo)"
+else
+    ok unloaded
+fi
 # The same with the device gone.
 modprobe e1000e
 udevadm settle
 mmiotracectl -q start --driver e1000e --rebind >/tmp/answer 2>&1 || not_ok unplugged "cannot start: $(</tmp/answer)"
 echo 1 >"/sys/bus/pci/devices/$device/remove"
 mmiotracectl -q stop --wait >/tmp/answer 2>&1 || not_ok unplugged-stop "$(</tmp/answer)"
-[ ! -e /run/mmiotraced/undo ] || not_ok unplugged-journal "$(</run/mmiotraced/undo)"
+if [ -e /run/mmiotraced/undo ]; then
+    not_ok unplugged-journal "$(</run/mmiotraced/undo)"
+else
+    ok unplugged
+fi
 echo 1 >/sys/bus/pci/rescan
 udevadm settle
 rebind after-those e1000e "$device"
