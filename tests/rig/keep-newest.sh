@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A session at its limit that goes on (WhenFull=keep-newest): twice as much as one may take is written by the test
+# A session at its limit that goes on (WhenFull=keep-newest): more than one may take is written by the test
 # module, the daemon is killed in the middle. Each value has to be in the log, in order, or to be counted by the gap in its
 # place; mappings and marks have to be there all of them; and the last part without a gap.
 

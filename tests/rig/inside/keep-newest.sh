@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Captures about twice as much as a session may take. /out/newest.marks gets the marks that were taken.
+# Captures more than a session may take. /out/newest.marks gets the marks that were taken.
 
 set -uo pipefail
 # shellcheck source=SCRIPTDIR/common.sh
@@ -9,7 +9,7 @@ set -uo pipefail
 # shellcheck source=SCRIPTDIR/kmod.sh
 . "$(dirname "$0")/kmod.sh"
 
-batches=12 batch=60000 limit_kib=$((16 * 1024))
+batches=8 batch=60000 limit_kib=$((16 * 1024))
 
 mark() {
     mmiotracectl -q mark "$1" >/tmp/mark 2>&1 || not_ok newest-mark "$(cat /tmp/mark)"
