@@ -64,9 +64,11 @@ class Row:
 
 
 def read_table(path):
-    line = re.compile(r'\{ BUS_INTERFACE_(\w+), "(\w+)", [^"{},]+(?:"[^"]*")?, "([^"]*)", (NULL|AUTH_\w+), (true|false)(?:, (true|false))? \}')
+    line = re.compile(r'\{ BUS_INTERFACE_(\w+), "(\w+)", [^"{},]+(?:"[^"]*")?, "([^"]*)", (NULL|AUTH_\w+), (true|false)'
+                      r'(?:, (NULL|AUTH_\w+))?(?:, (true|false))? \}')
+    # What takes two permissions needs an option, which access-call does not give.
     return [Row(INTERFACES[i], m, t, None if a == "NULL" else a, o == "true", q == "true")
-            for i, m, t, a, o, q in line.findall(open(path, encoding="utf-8").read())]
+            for i, m, t, a, o, second, q in line.findall(open(path, encoding="utf-8").read()) if second in ("", "NULL")]
 
 
 def managed():

@@ -98,10 +98,10 @@ check_reload() {
     done
     settings=$(mmiotracectl config --no-legend)
     if [ "$(main_pid)" = "$before" ] && systemctl is-active --quiet mmiotraced &&
-        grep -qE '^Submit +Attempts +/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf:2 +9$' <<<"$settings" &&
-        grep -qE '^Seal +Level +default +6$' <<<"$settings" &&
-        grep -qE '^Target lab +SecretFile +/etc/mmiotraced/mmiotraced.conf:[0-9]+ +/etc/mmiotraced/lab.secret$' <<<"$settings" &&
-        grep -qE '^Target stranger +URL +/usr/lib/mmiotraced/mmiotraced.conf.d/10-stranger.conf:2 ' <<<"$settings"; then
+        grep -qE '^Submit +Attempts +9 +/run/mmiotraced/mmiotraced.conf.d/20-attempts.conf:2$' <<<"$settings" &&
+        grep -qE '^Seal +Level +6 +default$' <<<"$settings" &&
+        grep -qE '^Target lab +SecretFile +/etc/mmiotraced/lab.secret +/etc/mmiotraced/mmiotraced.conf:[0-9]+$' <<<"$settings" &&
+        grep -qE '^Target stranger +URL +https://[^ ]+ +/usr/lib/mmiotraced/mmiotraced.conf.d/10-stranger.conf:2$' <<<"$settings"; then
         ok reload
     else
         not_ok reload "$settings"
