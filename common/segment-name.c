@@ -38,16 +38,11 @@ int segment_find_first(int dir_fd, unsigned cpu, unsigned *ret_number) {
         unsigned number = 0;
         bool found = false;
         struct dirent *entry;
-        int fd;
+        int r;
 
-        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(dir_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 SegmentName n;
 

@@ -355,21 +355,10 @@ int exchange_file_at(int dir_fd, const char *name, const void *data, size_t byte
         return write_whole_file(dir_fd, name, data, bytes, FILE_EXCHANGED);
 }
 
-/* Deeper than any folder of ours; a limit all the same, as each level holds a descriptor open. */
-#define TREE_MAX_DEPTH 8
+int dir_open_at(int dir_fd, const char *name, DIR **ret) {
+        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *d;
 
-static int remove_tree(int dir_fd, const char *name, unsigned depth) {
-        _cleanup_closedir_ DIR *d = NULL;
-        struct dirent *entry;
-        int fd, r;
-
-        if (unlinkat(dir_fd, name, 0) >= 0)
-                return 0;
-        if (errno != EISDIR && errno != EPERM)
-                return -errno;
-        if (depth == 0)
-                return -ELOOP;
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
         d = fdopendir(fd);
@@ -377,10 +366,31 @@ static int remove_tree(int dir_fd, const char *name, unsigned depth) {
                 safe_close(fd);
                 return -ENOMEM;
         }
+        *ret = d;
+        return 0;
+}
+
+/* Deeper than any folder of ours; a limit all the same, as each level holds a descriptor open. */
+#define TREE_MAX_DEPTH 8
+
+static int remove_tree(int dir_fd, const char *name, unsigned depth) {
+        _cleanup_closedir_ DIR *d = NULL;
+        struct dirent *entry;
+        int r;
+
+        if (unlinkat(dir_fd, name, 0) >= 0)
+                return 0;
+        if (errno != EISDIR && errno != EPERM)
+                return -errno;
+        if (depth == 0)
+                return -ELOOP;
+        r = dir_open_at(dir_fd, name, &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
                         continue;
-                r = remove_tree(fd, entry->d_name, depth - 1);
+                r = remove_tree(dirfd(d), entry->d_name, depth - 1);
                 if (r < 0)
                         return r;
         }

@@ -171,6 +171,9 @@ int replace_file_at(int dir_fd, const char *name, const void *data, size_t bytes
  * first (ext4_rename(), auto_da_alloc). So after a power cut it may be empty: for what there is a copy of. */
 int exchange_file_at(int dir_fd, const char *name, const void *data, size_t bytes);
 
+/* Opens a folder to read what is in it, from its start; links are not followed. The descriptor stays the caller's. */
+int dir_open_at(int dir_fd, const char *name, DIR **ret);
+
 /* Removes a file, or a folder with all that is in it, without following links. */
 int remove_tree_at(int dir_fd, const char *name);
 

@@ -214,16 +214,11 @@ int early_seal_take_over(int raw_fd, EarlySealState *ret) {
         _cleanup_closedir_ DIR *d = NULL;
         EarlySealState state = {};
         struct dirent *entry;
-        int fd;
+        int r;
 
-        fd = openat(raw_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(raw_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 const char *begun = startswith(entry->d_name, TEMPORARY_PREFIX);
                 _cleanup_free_ char *segment = begun ? segment_of(begun) : NULL;

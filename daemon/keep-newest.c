@@ -34,16 +34,11 @@ static void rows_done(Rows *l) {
 static int scan(int raw_fd, int (*each)(int raw_fd, const char *file, const SegmentName *name, void *userdata), void *userdata) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
-        int fd, r = 0;
+        int r;
 
-        fd = openat(raw_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(raw_fd, ".", &d);
+        if (r < 0)
+                return r;
         while (r >= 0 && (entry = readdir(d))) {
                 SegmentName name;
 

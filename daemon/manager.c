@@ -304,21 +304,15 @@ int manager_start_session(Manager *m, const SessionOptions *options, uid_t owner
 static int load_sessions(Manager *m) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
-        int fd;
+        int r;
 
-        fd = openat(m->sessions_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(m->sessions_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 const char *removed = startswith(entry->d_name, REMOVAL_PREFIX);
                 uint64_t id;
                 Session *s;
-                int r;
 
                 if (removed && parse_u64(removed, &id) >= 0 && id <= UINT32_MAX) {
                         r = removal_resume(m, (unsigned) id);

@@ -87,21 +87,16 @@ static int add_record(Records *l, int dir_fd, const char *folder, const char *na
 static int add_folder(Records *l, int parent_fd, const char *name, const char *path, unsigned depth) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
-        int fd, r = 0;
+        int r;
 
-        fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(parent_fd, name, &d);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         while (r >= 0 && (entry = readdir(d))) {
                 _cleanup_free_ char *below = NULL;
 
                 if (startswith(entry->d_name, "dmesg-") || startswith(entry->d_name, "console-")) {
-                        r = add_record(l, fd, path, entry->d_name);
+                        r = add_record(l, dirfd(d), path, entry->d_name);
                         continue;
                 }
                 if (*entry->d_name == '.' || entry->d_type != DT_DIR || depth == DEPTH_MAX)
@@ -110,7 +105,7 @@ static int add_folder(Records *l, int parent_fd, const char *name, const char *p
                         below = NULL;
                         return -ENOMEM;
                 }
-                r = add_folder(l, fd, entry->d_name, below, depth + 1);
+                r = add_folder(l, dirfd(d), entry->d_name, below, depth + 1);
         }
         return r;
 }

@@ -76,16 +76,11 @@ static void folders_done(Folders *f) {
 static int remove_files(int dir_fd, const char *suffix) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
-        int fd;
+        int r;
 
-        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(dir_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 size_t l = strlen(entry->d_name);
 
@@ -113,16 +108,11 @@ static int raw_size(int raw_fd, uint64_t *ret_bytes) {
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
         uint64_t bytes = 0;
-        int fd;
+        int r;
 
-        fd = openat(raw_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(raw_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 struct stat st;
                 uint64_t held;

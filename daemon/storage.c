@@ -75,7 +75,7 @@ static int tree_bytes(int dir_fd, const char *name, unsigned depth, uint64_t *by
         _cleanup_closedir_ DIR *d = NULL;
         struct dirent *entry;
         struct stat st;
-        int fd, r;
+        int r;
 
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
@@ -85,18 +85,13 @@ static int tree_bytes(int dir_fd, const char *name, unsigned depth, uint64_t *by
                 return 0;
         if (depth == 0)
                 return -ELOOP;
-        fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(dir_fd, name, &d);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         while ((entry = readdir(d))) {
                 if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
                         continue;
-                r = tree_bytes(fd, entry->d_name, depth - 1, bytes);
+                r = tree_bytes(dirfd(d), entry->d_name, depth - 1, bytes);
                 if (r < 0)
                         return r;
         }

@@ -64,16 +64,11 @@ static int find_segment(const Syncer *s, Row *row) {
         _cleanup_closedir_ DIR *d = NULL;
         unsigned first = UINT_MAX;
         struct dirent *entry;
-        int fd;
+        int r;
 
-        fd = openat(s->request->raw_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        d = fdopendir(fd);
-        if (!d) {
-                safe_close(fd);
-                return -ENOMEM;
-        }
+        r = dir_open_at(s->request->raw_fd, ".", &d);
+        if (r < 0)
+                return r;
         while ((entry = readdir(d))) {
                 const char *number = startswith(entry->d_name, row->prefix);
                 char name[48];
