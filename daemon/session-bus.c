@@ -453,8 +453,8 @@ const sd_bus_vtable session_bus_vtable[] = {
         SD_BUS_PROPERTY("BytesCompressedOnDisk", "t", NULL, offsetof(Session, compressed_disk_bytes),
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("SpaceShort", "b", property_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), 0),
-        SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), 0),
+        SD_BUS_PROPERTY("BytesLog", "t", NULL, offsetof(Session, log_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BytesArchive", "t", NULL, offsetof(Session, archive_bytes), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Marks", "a(tts)", property_marks, 0, 0),
         SD_BUS_PROPERTY("MarkCount", "u", property_mark_count, 0, 0),
         SD_BUS_PROPERTY("Archive", "s", NULL, offsetof(Session, archive), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -530,10 +530,10 @@ void session_bus_emit_changed(sd_bus *connection, Session *s) {
 
         if (session_bus_path(s, &path) < 0)
                 return;
-        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "StopReason", "Module",
-                        "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
+        (void) sd_bus_emit_properties_changed(connection, path, BUS_INTERFACE_SESSION, "State", "Result", "ResultText", "StopReason", "StopOnMark",
+                        "Module", "DriverVersion", "Devices", "Description", "StartTimestamp", "StartTimestampMonotonic", "StopTimestamp",
                         "StopTimestampMonotonic", "CPU", "CPUsOffline", "BufferSize", "Source", "GivenUpEvents",
-                        "BytesGivenUp", "BytesCompressed", "BytesCompressedOnDisk", "SpaceShort", "Archive", "ArchivePath",
-                        "ExportTimestamp", "Protected", "Warnings", "WarningCount", "Job", "Submission",
+                        "BytesGivenUp", "BytesCompressed", "BytesCompressedOnDisk", "SpaceShort", "BytesLog", "BytesArchive",
+                        "Archive", "ArchivePath", "ExportTimestamp", "Protected", "Warnings", "WarningCount", "Job", "Submission",
                         "SubmitError", "Receipts", NULL);
 }

@@ -536,3 +536,48 @@ Test(manager, stop_of_a_start_that_fails) {
         assert_manager(f, "State", "idle");
         daemon_stop(f);
 }
+
+/* What the introspection promises: sd-bus sends nothing at all when a name in the list of what has changed is not of that
+ * kind, and a property that is not in the list is never announced. */
+Test(manager, changes_are_announced) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *heard = NULL, *xml = NULL, *name = NULL;
+        static const char session[] = BUS_PATH_SESSION "/_1";
+        const char *flag = NULL;
+        char *state = NULL;
+        unsigned n = 0;
+
+        daemon_start(f);
+        /* Its appearance tells everything there is. */
+        free(expect_path(session_start(f, 0)));
+        hear_begin(f);
+        machine_record(&f->machine);
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        heard = hear_end(f);
+        xml = introspect(f, session);
+        for (char *line = strtok_r(strstr(xml, "<interface name=\"" BUS_INTERFACE_SESSION), "\n", &state);
+                        line && !strstr(line, "</interface>"); line = strtok_r(NULL, "\n", &state)) {
+                _cleanup_free_ char *told = NULL;
+                const char *begin = strstr(line, "<property name=\"");
+
+                if (begin) {
+                        free(name);
+                        name = strndup(begin + strlen("<property name=\""), strcspn(begin + strlen("<property name=\""), "\""));
+                        flag = "true";
+                }
+                begin = strstr(line, "EmitsChangedSignal\" value=\"");
+                if (begin)
+                        flag = begin + strlen("EmitsChangedSignal\" value=\"");
+                if (!flag || !strstr(line, "</property>"))
+                        continue;
+                cr_assert(asprintf(&told, "STRING \"%s\";", name) > 0);
+                cr_assert_eq(!!strstr(heard, told), startswith(flag, "true") || startswith(flag, "invalidates"),
+                                "%s: %.12s\n%s", name, flag, heard);
+                n++;
+        }
+        cr_assert_geq(n, 50);
+        /* The last of them is for who shows how it ended. */
+        cr_assert(strstr(heard, "STRING \"BytesArchive\";"));
+        daemon_stop(f);
+}
