@@ -44,7 +44,7 @@ int session_describe(Session *s, const char *text, Error *error) {
         s->options.description = copy;
         /* Whether a seal worker has read it already, nobody can know. */
         s->archive_outdated |= s->state == SESSION_SEALING || !isempty(s->archive);
-        r = session_save(s, SAVE_NOW);
+        r = session_save(s, SAVE_SOON);
         if (r < 0) {
                 s->options.description = before;
                 s->archive_outdated = outdated;

@@ -219,12 +219,13 @@ int session_save(Session *s, SaveMode mode) {
         text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text)
                 return -ENOMEM;
-        r = (mode == SAVE_NOW ? write_file_atomic_at : exchange_file_at)(s->dir_fd, SESSION_FILE, text, strlen(text));
+        r = exchange_file_at(s->dir_fd, SESSION_FILE, text, strlen(text));
         if (r < 0 || mode == SAVE_LATER)
                 return r;
-        /* Also of what is on the disk already: the next time that it is replaced it may be spoiled. */
         r = save_copy(s, text);
-        return mode == SAVE_NOW ? 0 : r;
+        if (r < 0)
+                session_log_failure(s, r, "cannot bring " SESSION_FILE " to the disk");
+        return 0;
 }
 
 void session_stop_saving(Session *s) {

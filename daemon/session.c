@@ -399,7 +399,7 @@ static int refuse_while_removing(const Session *s, Error *error) {
 static int save_or_tell(Session *s, Error *error) {
         int r;
 
-        r = session_save(s, SAVE_NOW);
+        r = session_save(s, SAVE_SOON);
         if (r < 0)
                 return error_set_errno(error, errno_is_no_space(r) ? ERROR_NO_SPACE : ERROR_FAILED, r,
                                 "Cannot write " SESSION_FILE " of session %u", s->id);

@@ -219,14 +219,13 @@ void session_describe_done(Session *session, const Error *error);
 /* The live counters into the session's fields; true if any has changed. */
 bool session_update_counters(Session *session);
 
-/* When what is written has reached the disk. It outlives the daemon in any case. */
+/* When what is written has reached the disk. It outlives the daemon in any case, and the loop never waits for the disk. */
 typedef enum SaveMode {
         SAVE_LATER,             /* when the kernel likes: a power cut may bring back what was before */
-        SAVE_SOON,              /* a worker sees to it at once, and the loop does not wait */
-        SAVE_NOW,               /* when session_save() returns: for a caller who is told so */
+        SAVE_SOON,              /* a worker sees to it at once */
 } SaveMode;
 
-/* Writes session.json. */
+/* Writes session.json. An error means that it is as it was; that it does not reach the disk is logged. */
 int session_save(Session *session, SaveMode mode);
 /* The saver is not to write any more: the folder goes. */
 void session_stop_saving(Session *session);

@@ -399,7 +399,7 @@ int submission_start(Session *s, const char *target, const char *url, uid_t owne
                 return r;
         b->job->all_bytes = s->archive_bytes;
         s->submission = b;
-        r = session_save(s, SAVE_NOW);
+        r = session_save(s, SAVE_SOON);
         if (r < 0)
                 return error_set_errno(error, ERROR_NO_SPACE, r, "Cannot write down what is to be submitted");
         s->submit_error = (free(s->submit_error), NULL);
