@@ -403,8 +403,7 @@ static int end_on_full_disk(Drain *d) {
                         q->userdata);
                 return 0;
         }
-        return error_set(d->error, ERROR_NO_SPACE, "The disk got full, which ended the session: make room in "
-                        "/var/lib/mmiotraced. %s",
+        return error_set(d->error, ERROR_NO_SPACE, RESERVE_DISK_FULL_TEXT " %s",
                         all ? "All that was recorded until then is in the log."
                             : "Not all that was recorded until then could be written.");
 }

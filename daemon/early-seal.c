@@ -278,6 +278,7 @@ static int look(EarlySeal *e) {
         e->max_session_bytes = limits.max_session_bytes;
         e->state.wanted_bytes = early_seal_wanted_bytes(held_bytes(e), disk_bytes(e), e->rate, q->keep_raw);
         e->state.no_room = room_bytes == 0;
+        e->state.disk_full = space.free_bytes == 0;
         e->must_give_up = q->keep_newest &&
                 early_seal_must_give_up(room_bytes, held_bytes(e), disk_bytes(e), e->max_session_bytes, q->keep_raw);
         return early_seal_is_due(room_bytes, held_bytes(e), disk_bytes(e), e->rate, q->keep_raw);
@@ -337,14 +338,14 @@ static int step(EarlySeal *e) {
         if (e->must_give_up)
                 r = give_up_oldest(e);
         if (r != 0)
-                return r == -ENOSPC ? 0 : r;
+                return errno_is_no_space(r) ? 0 : r;
         r = is_short ? early_seal_next(q->raw_fd, q->level, &held_bytes, &disk_bytes) : 0;
         /* Nothing that could be done about it is left. */
         if (r == 0 && e->state.no_room)
                 tell(e);
         if (r <= 0)
                 /* There may be room again, when something was removed. */
-                return r == -ENOSPC ? 0 : r;
+                return errno_is_no_space(r) ? 0 : r;
         e->state.held_bytes += held_bytes;
         e->state.disk_bytes += disk_bytes;
         tell(e);

@@ -19,7 +19,8 @@ typedef struct EarlySealState {
         bool is_short;          /* space is short, so it is at work */
         uint64_t held_bytes;    /* of the segments that are compressed: what they hold, */
         uint64_t disk_bytes;    /* and what they take */
-        bool no_room;           /* sessions may not take more of the disk */
+        bool no_room;           /* sessions may not take more of the disk, */
+        bool disk_full;         /* or nobody can */
         uint64_t wanted_bytes;  /* with so much room it would not be short */
         KeepNewestState given_up;
 } EarlySealState;

@@ -13,6 +13,9 @@
 #define RESERVE_PAGES_BYTES (6 * MIB)
 #define RESERVE_END_BYTES (2 * MIB)
 
+/* What the session says of it. */
+#define RESERVE_DISK_FULL_TEXT "The disk got full, which ended the session: make room in /var/lib/mmiotraced."
+
 /* Makes it in the folder of the raw segments, where it is not there. -ENOSPC, -EDQUOT: there is no room for it, and nothing
  * has changed. */
 int reserve_make(int raw_fd);

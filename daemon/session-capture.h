@@ -30,7 +30,7 @@ void session_seal(Session *session);
  * the drain says that enough is captured; a mark was taken. */
 void session_set_end_timer(Session *session);
 void session_stop_by_drain(Session *session, const char *reason);
-void session_stop_for_room(Session *session);
+void session_stop_for_room(Session *session, bool disk_full);
 void session_stop_at_mark(Session *session, const char *text);
 
 /* In session-capture.c: whoever waits for the start is told that it has failed once the machine is restored. */

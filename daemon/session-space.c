@@ -23,7 +23,7 @@ static void tell(const EarlySealState *state, void *userdata) {
         worker_send(userdata, "GIVEN_UP_BYTES", "%" PRIu64, state->given_up.bytes);
         worker_send(userdata, "GIVEN_UP", "%" PRIu64, state->given_up.n_events);
         if (state->no_room)
-                worker_send(userdata, "FULL", "1");
+                worker_send(userdata, "FULL", "%d", state->disk_full);
         worker_send(userdata, "TOLD", "1");
 }
 
@@ -69,7 +69,7 @@ static void on_line(const char *key, const char *value, void *userdata) {
                 if (s->space_short)
                         vacuum_make_room(s->manager, number);
         } else if (streq(key, "FULL"))
-                session_stop_for_room(s);
+                session_stop_for_room(s, number > 0);
         else if (streq(key, "GIVEN_UP_BYTES"))
                 s->given_up_bytes = number;
         else if (streq(key, "GIVEN_UP"))

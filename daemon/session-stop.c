@@ -4,6 +4,7 @@
  * it. What goes wrong ends it elsewhere. */
 
 #include "manager.h"
+#include "reserve.h"
 #include "session-capture.h"
 #include "vacuum.h"
 
@@ -67,12 +68,17 @@ void session_stop_by_drain(Session *s, const char *reason) {
         stop(s, r);
 }
 
-void session_stop_for_room(Session *s) {
-        /* Others may make way first: then it is told again. */
-        if (s->state != SESSION_CAPTURING || s->manager->vacuum || vacuum_spare_bytes(s->manager) > 0)
+void session_stop_for_room(Session *s, bool disk_full) {
+        /* Others may make way first: then it is told again. That somebody looks for them means nothing, who is sent for it
+         * each time that this is told. */
+        if (s->state != SESSION_CAPTURING || s->manager->n_removals > 0 || vacuum_spare_bytes(s->manager) > 0)
                 return;
-        session_set_result(s, RESULT_LIMIT_REACHED, "The session has ended because sessions may not take more of the disk (MaxUse= "
-                        "and KeepFree= in mmiotraced.conf). To have room, remove sessions, or other files.");
+        /* Before the drain has noticed, who may come to that at the same time. */
+        if (disk_full)
+                session_set_result(s, RESULT_DISK_FULL, RESERVE_DISK_FULL_TEXT);
+        else
+                session_set_result(s, RESULT_LIMIT_REACHED, "The session has ended because sessions may not take more of the disk "
+                                "(MaxUse= and KeepFree= in mmiotraced.conf). To have room, remove sessions, or other files.");
         stop(s, STOP_LIMIT);
 }
 
