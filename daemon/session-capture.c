@@ -665,7 +665,10 @@ static void on_room_made(const Error *error, void *userdata) {
         StepRequest request = step_request(s);
         int r;
 
-        if (error) {
+        /* One that records already goes on with what room there is. */
+        if (error && (s->options.at_boot || s->options.adopt))
+                session_log_failure(s, -error_to_errno(error->code), strempty(error->text));
+        else if (error) {
                 on_armed(error, s);
                 return;
         }

@@ -199,7 +199,14 @@ static int make_reserve(const StepRequest *q, Error *error) {
         return r < 0 ? error_set_errno(error, ERROR_FAILED, r, "Cannot reserve room on the disk for the end of the session") : 0;
 }
 
-/* The same for one that records already, which goes on without. */
+/* For one that records already, which goes on without: what the ring holds is worth more than what is said about it. */
+static void report_driver_or_warn(FILE *out, const StepRequest *q, const Driver *driver) {
+        _cleanup_error_ Error error = {};
+
+        if (report_driver(out, q, driver, &error) < 0)
+                worker_send(out, "WARNING", "%s", strempty(error.text));
+}
+
 static void make_reserve_or_warn(FILE *out, const StepRequest *q) {
         _cleanup_error_ Error error = {};
 
@@ -229,6 +236,7 @@ static void send_armed(FILE *out, const TracerArmed *armed) {
 static int arm(const StepRequest *q, FILE *out, Error *error) {
         _cleanup_tracer_armed_ TracerArmed armed = {};
         _cleanup_driver_ Driver *driver = NULL;
+        _cleanup_close_ int lock_fd = -EBADF;
         int r;
 
         r = check(q, out, &driver, error);
@@ -244,6 +252,9 @@ static int arm(const StepRequest *q, FILE *out, Error *error) {
         if (r < 0)
                 return r;
 
+        r = undo_lock_journal(q->runtime_fd, &lock_fd);
+        if (r < 0)
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot lock the undo journal");
         worker_send(out, "STATE", "arming");
         if (q->rebind) {
                 r = unbind_all(q, driver, out, error);
@@ -284,9 +295,13 @@ static int take_up(const StepRequest *q, FILE *out, Error *error) {
         r = driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, error);
         if (r < 0)
                 return r;
+        /* Little, and without it the pages cannot be read: so it has what room there is before all others. */
+        r = choose_source(q, out, error);
+        if (r < 0)
+                return r;
+        report_driver_or_warn(out, q, driver);
         make_reserve_or_warn(out, q);
-        r = report_driver(out, q, driver, error);
-        return r < 0 ? r : choose_source(q, out, error);
+        return 0;
 }
 
 int step_take_up(FILE *out, void *userdata) {
@@ -299,17 +314,19 @@ int step_take_up(FILE *out, void *userdata) {
 
 static int adopt(const StepRequest *q, FILE *out, Error *error) {
         _cleanup_tracer_armed_ TracerArmed armed = {};
+        _cleanup_close_ int lock_fd = -EBADF;
         int r;
 
-        r = tracer_adopt(q->context, &armed, error);
+        r = undo_lock_journal(q->runtime_fd, &lock_fd);
         if (r < 0)
-                return r;
-        r = report_driver(out, q, NULL, error);
+                return error_set_errno(error, ERROR_KERNEL, r, "Cannot lock the undo journal");
+        r = tracer_adopt(q->context, &armed, error);
         if (r < 0)
                 return r;
         r = choose_source(q, out, error);
         if (r < 0)
                 return r;
+        report_driver_or_warn(out, q, NULL);
         /* With the state this is on file: the session can be taken up from there. */
         make_reserve_or_warn(out, q);
         send_armed(out, &armed);
@@ -595,8 +612,7 @@ int step_restore(FILE *out, void *userdata) {
         /* With the CPUs back. What is known of the driver from the start stays, if it is gone by now. */
         if (q->session_fd >= 0 &&
             (!q->driver || driver_resolve(q->context->sys_root, q->context->module_dir, q->driver, &driver, &ignored) >= 0))
-                if (report_driver(out, q, driver, &ignored) < 0)
-                        worker_send(out, "WARNING", "%s", strempty(ignored.text));
+                report_driver_or_warn(out, q, driver);
         if (q->session_fd >= 0 && q->stacks)
                 save_last_symbols(out, q, driver);
         if (q->session_fd >= 0)

@@ -54,8 +54,8 @@ int undo_set_aside(int runtime_fd, const char *boot_id, const UndoEntry *entries
  * do not have it. */
 int undo_lock(int runtime_fd, bool wait, int *ret_fd);
 
-/* Held by who works off the journal, and waited for: a worker may outlive its daemon for a moment, and be at it still when
- * the next one comes to it. */
+/* Held by who adds to the journal or works it off, and waited for: a worker may outlive its daemon for a moment, and be at
+ * it still when the next one comes to it. */
 int undo_lock_journal(int runtime_fd, int *ret_fd);
 
 bool undo_exists(int runtime_fd);

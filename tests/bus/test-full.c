@@ -215,3 +215,39 @@ Test(full, while_sealing) {
         expect_whole_log(f, session);
         daemon_stop(f);
 }
+
+/* What the ring has held since early in the boot is worth more than the description of the machine. */
+Test(full, begun_at_boot) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *etc = below(f->machine.tree.root, "etc"), *list = NULL, *log = NULL, *text = NULL;
+        const char *session = BUS_PATH_SESSION "/_1";
+        size_t n;
+
+        cr_assert(mkdir(etc, 0755) >= 0 || errno == EEXIST);
+        if (!machine_add_driver(&f->machine))
+                cr_skip_test("Not run: needs depmod.");
+        fixture_be_systemd(f);
+        fake_file(&f->machine.tree, "mmiotraced.conf", "[Storage]\nMaxUse=infinity\nKeepFree=0\n");
+        daemon_start(f);
+        expect_ok(manager_call(f, "Arm", "a{sv}", 1, "driver", "s", "e1000e"));
+        daemon_stop(f);
+        cr_assert(boot(f));
+        machine_record(&f->machine);
+        /* For its folder and the formats, and hardly for more. */
+        fill(64 * KIB);
+        daemon_start(f);
+        wait_for_session(f, session, "failed");
+        make_room();
+        free(expect_path(session_call(f, session, "Seal", "a{sv}", 0)));
+        wait_for_session(f, session, "sealed");
+        assert_session(f, session, "Result", "disk-full");
+        list = fixture_unpack(f, session);
+        log = fake_read(&f->machine.tree, "unpacked/mmiotrace.log");
+        /* What finds no room is counted. */
+        n = count_events(log);
+        cr_assert_eq(get_number(f, session, BUS_INTERFACE_SESSION, "LostEvents"), SAMPLE_EVENTS - n);
+        cr_assert(strstr(log, "EVENTS]"), "%s", log);
+        text = get_all(f, session, BUS_INTERFACE_SESSION);
+        cr_assert(strstr(text, "The disk has no room for the"), "%s", text);
+        daemon_stop(f);
+}
