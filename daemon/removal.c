@@ -60,7 +60,7 @@ static void on_done(const Error *error, void *userdata) {
         }
         removal_free(removal);
         m->hooks.removed(id, error, m->hooks.userdata);
-        vacuum_removed(m);
+        vacuum_removed(m, id);
         if (!error)
                 manager_room_made(m);
 }

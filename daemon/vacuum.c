@@ -155,12 +155,13 @@ Vacuum *vacuum_free(Vacuum *v) {
         return NULL;
 }
 
-void vacuum_removed(Manager *m) {
+void vacuum_removed(Manager *m, unsigned id) {
         _cleanup_error_ Error error = {};
         Vacuum *v = m->vacuum;
         int r;
 
-        if (!v || !v->removing)
+        /* While its own is on the way, there is less room than there will be. */
+        if (!v || !v->removing || id != v->last_id)
                 return;
         v->removing = false;
         r = start_look(v);

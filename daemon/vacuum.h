@@ -37,8 +37,8 @@ void vacuum_tidy(Manager *manager);
 Vacuum *vacuum_free(Vacuum *vacuum);
 DEFINE_CLEANUP(Vacuum *, vacuum_free)
 
-/* The manager tells: a removal has ended. */
-void vacuum_removed(Manager *manager);
+/* The manager tells: the removal of that session has ended, which may be one that somebody asked for. */
+void vacuum_removed(Manager *manager, unsigned id);
 
 /* What it could remove in all. */
 uint64_t vacuum_spare_bytes(const Manager *manager);
