@@ -11,8 +11,9 @@
 #include "text.h"
 
 /* The machine may be busy on its only CPU, in a driver that is being traced: sd-bus's 25 seconds are too
- * short even for questions that are answered from memory. */
-#define CALL_TIMEOUT_USEC (120 * USEC_PER_SEC)
+ * short even for questions that are answered from memory. And somebody may have to find a password, even two of them one
+ * after the other: the daemon waits two minutes for each, and says so then. */
+#define CALL_TIMEOUT_USEC (300 * USEC_PER_SEC)
 
 #define BUS_ERROR_GENERIC "org.freedesktop.DBus.Error."
 

@@ -24,6 +24,7 @@ typedef struct Query {
         struct Query *next;
         sd_bus_message *message;
         const char *action;             /* a literal of auth.h */
+        char *subject;                  /* what it is about, of the details that polkit was given */
         uid_t uid;
         bool quiet;                     /* nobody is asked for a password */
         char cancellation_id[32];
@@ -63,6 +64,7 @@ static void query_free(Query *q) {
         sd_bus_track_unref(q->track);
         sd_bus_message_unref(q->message);
         sd_bus_error_free(&q->error);
+        free(q->subject);
         free(q);
 }
 DEFINE_CLEANUP(Query *, query_free)
@@ -160,6 +162,9 @@ static int answer(Query *q) {
 static int read_answer(sd_bus_message *reply, sd_bus_error *ret_error) {
         int authorized, challenge, r;
 
+        if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY))
+                return sd_bus_error_set(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
+                                "Nobody has permitted this within two minutes, so it is not done; try again.");
         if (sd_bus_message_is_method_error(reply, NULL))
                 return sd_bus_error_set(ret_error, SD_BUS_ERROR_ACCESS_DENIED,
                                 "Only root may do this here: polkit, which could permit it to others, gave no answer.");
@@ -211,6 +216,9 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         Query *q = userdata;
 
         q->result = read_answer(reply, &q->error);
+        /* sd-bus waits no longer, but polkit does, with a dialog on the screen that nothing would come of. */
+        if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY))
+                query_cancel(q);
         log_send(LOG_DEBUG, "MESSAGE=polkit was asked whether user %u may %s: %s", q->uid, q->action,
                         q->result > 0 ? "yes" : q->error.message, FIELD_CALLER_UID "=%u", q->uid);
         if (q->result < 0 && !q->quiet)
@@ -290,9 +298,20 @@ static int ask(Query *q, const AuthDetails *details) {
         return r;
 }
 
-static const Query *find_query(const Auth *a, const sd_bus_message *m, const char *action) {
+/* While somebody looked for a password, the session that a call means by itself may have become another one, or the target
+ * another address: the answer is not for those. */
+static int make_subject(const AuthDetails *d, char **ret) {
+        char *subject;
+
+        if (asprintf(&subject, "%u %s %s", d ? d->session_id : 0, d ? strempty(d->target) : "", d ? strempty(d->url) : "") < 0)
+                return -ENOMEM;
+        *ret = subject;
+        return 0;
+}
+
+static const Query *find_query(const Auth *a, const sd_bus_message *m, const char *action, const char *subject) {
         for (const Query *q = a->queries; q; q = q->next)
-                if (q->message == m && streq(q->action, action))
+                if (q->message == m && streq(q->action, action) && streq(q->subject, subject))
                         return q;
         return NULL;
 }
@@ -312,10 +331,15 @@ static int check_limits(const Auth *a, uid_t uid, sd_bus_error *ret_error) {
 static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid, const AuthDetails *details, bool quiet,
         sd_bus_error *ret_error) {
         _cleanup_(query_freep) Query *q = NULL;
-        const Query *known = find_query(a, m, action);
+        _cleanup_free_ char *subject = NULL;
+        const Query *known;
         uid_t uid;
         int r;
 
+        r = make_subject(details, &subject);
+        if (r < 0)
+                return r;
+        known = find_query(a, m, action, subject);
         if (known)
                 return known->result > 0 ? 1 : sd_bus_error_copy(ret_error, &known->error);
         r = auth_caller_uid(m, &uid);
@@ -330,8 +354,8 @@ static int check(Auth *a, sd_bus_message *m, const char *action, uid_t owner_uid
         q = calloc(1, sizeof(Query));
         if (!q)
                 return -ENOMEM;
-        *q = (Query) { .auth = a, .next = a->queries, .message = sd_bus_message_ref(m), .action = action, .uid = uid,
-                .quiet = quiet };
+        *q = (Query) { .auth = a, .next = a->queries, .message = sd_bus_message_ref(m), .action = action,
+                .subject = TAKE_PTR(subject), .uid = uid, .quiet = quiet };
         a->queries = q;
         (void) snprintf(q->cancellation_id, sizeof q->cancellation_id, "mmiotraced-%" PRIu64, ++a->last_cancellation);
         r = ask(q, details);

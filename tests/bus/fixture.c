@@ -436,6 +436,15 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
         return sd_bus_reply_method_return(m, NULL);
 }
 
+void polkit_permit_held(Fixture *f) {
+        while (f->n_polkit_held > 0) {
+                sd_bus_message *held = f->polkit_held[--f->n_polkit_held];
+
+                cr_assert_geq(sd_bus_reply_method_return(held, "(bba{ss})", 1, 0, 0), 0);
+                sd_bus_message_unref(held);
+        }
+}
+
 static const sd_bus_vtable polkit_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", method_check_authorization,

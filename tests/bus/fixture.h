@@ -99,6 +99,9 @@ void systemd_end_job(Fixture *fixture, const char *unit, const char *result);
 /* An authority that permits, as polkit_answer says. Root is never asked for. */
 void fixture_be_polkit(Fixture *fixture);
 
+/* Says yes to what it holds. */
+void polkit_permit_held(Fixture *fixture);
+
 /* All properties of all objects, but those that are numbers, which may be counters; as text. NULL if it cannot be had. */
 char *snapshot(sd_bus *connection);
 

@@ -316,6 +316,39 @@ Test(limits, questions_to_polkit) {
         (void) fclose(in);
 }
 
+/* While somebody looks for the password, the session ends, and another one begins: the yes was not for that. */
+Test(limits, answer_is_for_what_was_asked) {
+        const Crowd crowd = { NOBODY, 1, BUS_PATH, BUS_INTERFACE_MANAGER, "Stop", NULL, 1, 0 };
+        Fixture *f = &fixture;
+        FILE *in;
+        pid_t pid;
+
+        begin(f);
+        session_stop(f);
+        wait_for_session(f, SESSION, "sealed");
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        strv_free(f->polkit_calls);
+        f->polkit_calls = NULL;
+        f->polkit_answer = POLKIT_NOTHING;
+        pid = crowd_begin(f, &crowd, &in);
+        wait_until(f, f->n_polkit_held == 1);
+        cr_assert(strv_contains(f->polkit_details, "session=2"));
+        session_stop(f);
+        wait_for_session(f, BUS_PATH_SESSION "/_2", "sealed");
+        machine_list_clocks(&f->machine);
+        free(expect_path(session_start(f, 0)));
+        polkit_permit_held(f);
+        /* It is asked again. */
+        wait_until(f, f->n_polkit_held == 1);
+        cr_assert(strv_contains(f->polkit_details, "session=3"));
+        assert_session(f, BUS_PATH_SESSION "/_3", "State", "capturing");
+        polkit_permit_held(f);
+        expect_line(f, in, "1 done 0 refused 0 other");
+        crowd_end(pid, in);
+        wait_for_session(f, BUS_PATH_SESSION "/_3", "sealed");
+}
+
 #define USERS 10        /* of the uids from 1 on, which every system has */
 
 static void crowds_begin(Fixture *f, Crowd crowd, pid_t *pids, FILE **in) {
