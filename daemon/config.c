@@ -5,6 +5,7 @@
 #include "config.h"
 #include "log.h"
 #include "names.h"
+#include "ring-size.h"
 
 #define ATTEMPTS_MAX 1000
 #define RETRY_LEAST_USEC (100 * USEC_PER_MSEC)
@@ -49,11 +50,20 @@ static void note(Reader *r, const char *section, const char *key, const char *va
 }
 
 static int parse_buffer_size(const char *value, Config *c) {
+        uint64_t bytes;
+        int r;
+
         if (streq(value, "auto")) {
                 c->buffer_bytes = 0;
                 return 0;
         }
-        return parse_size(value, &c->buffer_bytes);
+        r = parse_size(value, &bytes);
+        if (r < 0)
+                return r;
+        if (bytes < RING_LEAST_BYTES)
+                return -ERANGE;
+        c->buffer_bytes = bytes;
+        return 0;
 }
 
 /* One of these words, in *ret its place among them. */
@@ -275,6 +285,7 @@ static void drop_broken_targets(Config *c) {
 
 static int on_key(void *user, const char *section, const char *name, const char *value) {
         const char *target = startswith(section, "Target ");
+        char what[128];
         Reader *r = user;
 
         if (target) {
@@ -293,7 +304,9 @@ static int on_key(void *user, const char *section, const char *name, const char 
                         note(r, section, name, value);
                 return 1;
         }
-        warn_line(r, "unknown key", name);
+        /* It may well be one of another section. */
+        (void) snprintf(what, sizeof what, "[%s] has no key", section);
+        warn_line(r, what, name);
         return 1;
 }
 

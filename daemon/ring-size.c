@@ -8,7 +8,6 @@
 /* 10 s of the busiest driver on record (225,000 events/s): what the ring must bridge while a driver stays in the kernel
  * and no user space runs. */
 #define RING_DEFAULT_EVENTS UINT64_C(2250000)
-#define RING_LEAST_BYTES (64 * KIB)
 /* 44 bytes an event in pages of 92, and now and then a time stamp: measured 44.4. With a call stack of some 20 frames,
  * and what does not fill a page any more: measured 257. */
 #define RING_BYTES_PER_10_EVENTS 444

@@ -5,6 +5,8 @@
 
 #include "tracer.h"
 
+#define RING_LEAST_BYTES (64 * KIB)
+
 /* What was asked for, in bytes or in events, else a default that fits the memory. Refuses, with the numbers, what does
  * not fit (ERROR_NO_MEMORY) or makes no sense (ERROR_INVALID_ARGUMENTS). */
 int ring_size_choose(const Context *context, const TracerOptions *options, uint64_t *ret_bytes, Error *error);

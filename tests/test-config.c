@@ -106,6 +106,9 @@ Test(config, bad_values) {
         assert_config("[Capture]\nBufferSize=much\n[Seal]\nLevel=3\n", 0, 3);
         assert_config("[Capture]\nBufferSize=-1\n[Seal]\nLevel=10\n", 0, 6);
         assert_config("[Capture]\nBufferSize=\n[Seal]\nLevel=\n", 0, 6);
+        /* With which every session would be refused. */
+        assert_config("[Capture]\nBufferSize=63K\n[Seal]\nLevel=3\n", 0, 3);
+        assert_config("[Capture]\nBufferSize=64K\nBufferSize=0\n[Seal]\nLevel=3\n", 65536, 3);
         assert_config("[Seal]\nLevel=2\nLevel=high\n", 0, 2);
 }
 

@@ -93,7 +93,7 @@ check_reload() {
     before=$(main_pid)
     configure
     systemctl reload mmiotraced || { not_ok reload "$(systemctl status mmiotraced)"; return; }
-    for line in '20-attempts.conf:3: unknown key "Colour"' '20-attempts.conf:4: bad value "often"'; do
+    for line in '20-attempts.conf:3: [Submit] has no key "Colour"' '20-attempts.conf:4: bad value "often"'; do
         wait_for 10 in_journal "$line" || not_ok reload-warning "nobody was told: $line"
     done
     settings=$(mmiotracectl config --no-legend)
