@@ -279,7 +279,7 @@ const char *text_nearest(const char *word, const char *const *words) {
                 size_t distance = edit_distance(word, *words);
 
                 /* With more than half of the letters wrong it is another word. */
-                if (distance < least && distance <= 3 && 2 * distance <= MAX(strlen(word), strlen(*words))) {
+                if (distance < least && distance <= 2 && 2 * distance <= MAX(strlen(word), strlen(*words))) {
                         least = distance;
                         nearest = *words;
                 }

@@ -110,7 +110,8 @@ static int print_entries(const Client *c, sd_journal *journal) {
                         return r;
                 any = true;
         }
-        if (r >= 0 && c->json != JSON_OFF)
+        /* Without entries, the error is the document. */
+        if (r >= 0 && any && c->json != JSON_OFF)
                 r = client_print_json(c, array);
         return r < 0 ? r : any;
 }

@@ -155,7 +155,7 @@ static int print_status_json(const Client *c, const ManagerView *m, const Sessio
 }
 
 static void say_armed(const Client *c, const char *driver) {
-        if (isempty(driver) || c->quiet || c->json != JSON_OFF)
+        if (isempty(driver) || !c->legend || c->quiet || c->json != JSON_OFF)
                 return;
         fputc('\n', stdout);
         client_say(c, "The next boot is armed for a session of %s. Take that back: mmiotracectl disarm", driver);
@@ -289,10 +289,11 @@ int verb_list(Client *c, int argc, char *argv[]) {
         pager_open(c);
         if (c->json != JSON_OFF)
                 r = print_list_json(c, &l);
-        else if (l.n_views == 0)
-                client_say(c, "There are no sessions.");
-        else
+        else if (l.n_views > 0)
                 r = print_list(c, &l);
+        /* Not for who reads rows. */
+        else if (c->legend)
+                client_say(c, "There are no sessions.");
         say_armed(c, m.armed);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the sessions") : EXIT_SUCCESS;
 }

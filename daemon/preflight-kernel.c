@@ -132,7 +132,7 @@ void preflight_kernel(const Preflight *p) {
                 findings_block_error(p->findings, error.code == ERROR_LOCKDOWN ? "lockdown" : "tracefs", false, &error);
                 return;
         }
-        findings_add(p->findings, "tracefs", FINDING_OK, "tracefs is mounted at %s", dir);
+        findings_add(p->findings, "tracefs", FINDING_OK, "tracefs is mounted");
         if (disabled) {
                 findings_block_error(p->findings, "tracing-disabled", false, &error);
                 return;

@@ -186,6 +186,9 @@ Test(text, nearest) {
         cr_assert_str_eq(text_nearest("star", words), "start");
         cr_assert_str_eq(text_nearest("e", words), "export");
         cr_assert_null(text_nearest("st", words));
+        /* Whoever takes that for granted loses something. */
+        cr_assert_null(text_nearest("reload", (const char *[]) { "remove", NULL }));
+        cr_assert_null(text_nearest("reboot", (const char *[]) { "remove", NULL }));
         cr_assert_null(text_nearest("", words));
         cr_assert_null(text_nearest("x", words));
         cr_assert_null(text_nearest("frobnicate", words));

@@ -7,7 +7,7 @@
 set -eu
 [ $# -gt 0 ] || { echo "usage: capture.sh COMMAND…" >&2; exit 2; }
 # "start" answers when the capture runs.
-mmiotracectl --quiet start --description "capture.sh $1" ${DRIVER:+--driver "$DRIVER" --load}
+started=$(mmiotracectl --json=short start --description "capture.sh $1" ${DRIVER:+--driver "$DRIVER" --load})
 trap 'mmiotracectl --quiet stop' EXIT
 mmiotracectl --quiet mark "before $1"
 "$@"
@@ -15,4 +15,4 @@ mmiotracectl --quiet mark "after $1"
 trap - EXIT
 # Until there is an archive, not only until the machine is restored.
 mmiotracectl --quiet stop --wait
-mmiotracectl --quiet export "$(mmiotracectl --no-legend list | tail -n 1 | awk '{ print $1 }')"
+mmiotracectl --quiet export "$(echo "$started" | sed 's/.*"id":\([0-9]*\).*/\1/')"

@@ -190,7 +190,7 @@ static void assert_says(const Ctl *ctl, int status, const char *part) {
 
 Test(boot, command_line) {
         Fixture *f = &fixture;
-        _cleanup_ctl_ Ctl nothing = {}, load = {}, rebind = {}, never = {}, start = {}, status = {}, json = {}, list = {},
+        _cleanup_ctl_ Ctl nothing = {}, load = {}, rebind = {}, never = {}, start = {}, status = {}, json = {}, list = {}, rows = {},
                         again = {}, disarm = {}, none = {};
         _cleanup_free_ char *text = NULL;
 
@@ -218,6 +218,9 @@ Test(boot, command_line) {
         assert_says(&json, 3, "\"armed\":\"e1000e\"");
         list = CTL(f, "list");
         assert_says(&list, 0, "The next boot is armed for a session of e1000e.");
+        /* There is no row. */
+        rows = CTL(f, "list", "--no-legend");
+        cr_assert_str_eq(rows.out, "");
         again = CTL(f, "start", "--at-next-boot", "--driver", "e1000e");
         assert_says(&again, 1, "mmiotracectl disarm");
         disarm = CTL(f, "disarm");
