@@ -6,7 +6,8 @@
  * access-call USER quiet|ask|leave PATH INTERFACE METHOD [TYPE VALUE]…
  *
  * quiet: nobody may be asked for a password; ask: the caller's agent may; leave: the caller leaves the bus as soon as the
- * daemon has the call, without waiting for its answer. TYPE is s, o or b; the options behind them are empty. */
+ * daemon has the call, without waiting for its answer. TYPE is s, o or b; url, as the last one, is the option of that
+ * name, and without it there are no options. */
 
 #include <grp.h>
 #include <pwd.h>
@@ -34,9 +35,12 @@ static int become(const char *user) {
 static int append(sd_bus_message *m, char **argv, int n) {
         int r = 0;
 
-        for (int i = 0; i + 1 < n && r >= 0; i += 2)
+        for (int i = 0; i + 1 < n && r >= 0; i += 2) {
+                if (streq(argv[i], "url"))
+                        return sd_bus_message_append(m, "a{sv}", 1, "url", "s", argv[i + 1]);
                 r = streq(argv[i], "b") ? sd_bus_message_append(m, "b", streq(argv[i + 1], "true"))
                                         : sd_bus_message_append(m, argv[i], argv[i + 1]);
+        }
         return r < 0 ? r : sd_bus_message_append(m, "a{sv}", 0);
 }
 

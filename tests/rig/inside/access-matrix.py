@@ -55,10 +55,11 @@ def wait_for(condition, what, seconds=60):
 
 
 class Row:
-    def __init__(self, interface, method, types, action, owner_may, quiet):
+    def __init__(self, interface, method, types, action, owner_may, quiet, second):
         self.interface, self.method, self.types, self.action = interface, method, types, action
-        self.owner_may, self.quiet = owner_may, quiet
-        self.name = interface.rsplit(".", 1)[1] + "." + method
+        # Two permissions are those for an address that is no target of the configuration.
+        self.owner_may, self.quiet, self.anywhere = owner_may, quiet, second
+        self.name = interface.rsplit(".", 1)[1] + "." + method + (" anywhere" if second else "")
         # Of a session that captures; of the others it is a sealed one.
         self.live = method in ("Mark", "Stop")
 
@@ -66,9 +67,8 @@ class Row:
 def read_table(path):
     line = re.compile(r'\{ BUS_INTERFACE_(\w+), "(\w+)", [^"{},]+(?:"[^"]*")?, "([^"]*)", (NULL|AUTH_\w+), (true|false)'
                       r'(?:, (NULL|AUTH_\w+))?(?:, (true|false))? \}')
-    # What takes two permissions needs an option, which access-call does not give.
-    return [Row(INTERFACES[i], m, t, None if a == "NULL" else a, o == "true", q == "true")
-            for i, m, t, a, o, second, q in line.findall(open(path, encoding="utf-8").read()) if second in ("", "NULL")]
+    return [Row(INTERFACES[i], m, t, None if a == "NULL" else a, o == "true", q == "true", second not in ("", "NULL"))
+            for i, m, t, a, o, second, q in line.findall(open(path, encoding="utf-8").read())]
 
 
 def managed():
@@ -150,7 +150,7 @@ def words(row):
     result = [path, row.interface, row.method]
     for kind in row.types.replace("a{sv}", ""):
         result += [kind, {"s": "text", "o": last_session(), "b": "false"}[kind]]
-    return result
+    return result + (["url", "https://localhost:8443/drop/"] if row.anywhere else [])
 
 
 def call(user, row, way="quiet"):
@@ -170,7 +170,7 @@ def call_with_password(user, row):
         # With a session, as polkit 122 finds an agent of last resort only for processes that are in one; and on this very
         # terminal, so that its echo is the one that the agent switches off.
         os.execvp("runuser", ["runuser", "-l", user, "--session-command", script])
-    seen, asked = b"", False
+    seen, asked = b"", 0
     while select.select([fd], [], [], 120)[0]:
         try:
             data = os.read(fd, 4096)
@@ -179,8 +179,8 @@ def call_with_password(user, row):
         if not data:
             break
         seen += data
-        if not asked and b"assword:" in seen:
-            asked = True
+        if seen.count(b"assword:") > asked:
+            asked += 1
             # The prompt comes before the echo is off, and what is typed until then is thrown away with that.
             wait_for(lambda: not termios.tcgetattr(fd)[3] & termios.ECHO, "the agent leaves the echo on", 20)
             os.write(fd, PASSWORD.encode() + b"\n")
