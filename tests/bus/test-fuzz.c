@@ -602,6 +602,14 @@ Test(fuzz, refused) {
         session_stop(f);
 }
 
+static bool has_workers(Fixture *f) {
+        _cleanup_free_ char *path = NULL, *children = NULL;
+
+        cr_assert_gt(asprintf(&path, "/proc/%d/task/%d/children", f->daemon_pid, f->daemon_pid), 0);
+        cr_assert_eq(read_file_at(AT_FDCWD, path, MIB, &children, NULL), 0);
+        return !isempty(children);
+}
+
 /* Ends and removes whatever there is, so that only what is kept by mistake is still there. */
 static void tidy(Fixture *f) {
         for (;;) {
@@ -623,6 +631,11 @@ static void tidy(Fixture *f) {
                 }
         }
         sd_bus_message_unref(manager_call(f, "Disarm", "a{sv}", 0));
+        /* They look at the disk, or bring something to it, and nobody tells when they are done. */
+        for (uint64_t deadline_usec = now_monotonic_usec() + WAIT_USEC; has_workers(f);) {
+                cr_assert_lt(now_monotonic_usec(), deadline_usec);
+                free(get_string(f, BUS_PATH, BUS_INTERFACE_MANAGER, "State"));
+        }
 }
 
 /* Of what was permitted, nothing is kept that is not on the bus any more. */
