@@ -38,11 +38,11 @@ static const Verb verbs[] = {
         { "recover", 0, 0, NULL, .asks = true, .run = verb_recover },
         { "disarm", 0, 0, NULL, .asks = true, .run = verb_disarm },
         { "list", 0, 0, NULL, .run = verb_list },
-        { "show", 1, 1, "an ID", .run = verb_show },
+        { "show", 0, 1, NULL, .run = verb_show },
         { "describe", 0, 1, NULL, .asks = true, .run = verb_describe },
         { "log", 0, 1, NULL, .run = verb_log,
           .local = "the journal is read from its files. Read it there: ssh HOST mmiotracectl log ID" },
-        { "export", 1, 2, "an ID and at most one FILE", .asks = true, .run = verb_export,
+        { "export", 0, 2, "at most an ID and one FILE", .asks = true, .run = verb_export,
           .local = "an archive comes as an open file, which does not travel. Fetch it by "
                    "\"ssh HOST mmiotracectl export ID - > FILE\"." },
         { "submit", 0, 1, NULL, .asks = true, .run = verb_submit },

@@ -115,7 +115,7 @@ static int export_to_stdout(const Client *c, const char *id, const char *path) {
 
 int verb_export(Client *c, int argc, char *argv[]) {
         _cleanup_free_ char *path = NULL, *shown = NULL;
-        const char *file = argc > 2 ? argv[2] : NULL;
+        const char *file = argc > 2 ? argv[2] : NULL, *id;
         bool to_stdout = file && streq(file, "-");
         uint64_t bytes;
         int r;
@@ -128,14 +128,15 @@ int verb_export(Client *c, int argc, char *argv[]) {
                                 "The archive is not text: it is not written to a terminal.");
         if (file && isempty(file))
                 return client_fail_usage(c, NULL, "The name of the file is empty.");
-        r = client_session_path(c, argv[1], &path);
+        r = client_find_session(c, argc > 1 ? argv[1] : NULL, &path);
         if (r != EXIT_SUCCESS)
                 return r;
+        id = strrchr(path, '_') + 1;
         if (to_stdout)
-                return export_to_stdout(c, argv[1], path);
-        r = export_archive(c, argv[1], path, file, &shown, &bytes);
+                return export_to_stdout(c, id, path);
+        r = export_archive(c, id, path, file, &shown, &bytes);
         if (r != EXIT_SUCCESS)
                 return r;
-        r = print_exported(c, argv[1], shown, bytes);
+        r = print_exported(c, id, shown, bytes);
         return r < 0 ? client_fail_errno(c, r, "Cannot show the result") : EXIT_SUCCESS;
 }

@@ -62,12 +62,12 @@ int verb_show(Client *c, int argc, char *argv[]) {
         bool has_archive;
         int r;
 
-        r = client_session_path(c, argv[1], &path);
+        r = client_find_session(c, argc > 1 ? argv[1] : NULL, &path);
         if (r != EXIT_SUCCESS)
                 return r;
         r = session_view_get(c->bus, path, &error, &v);
         if (r < 0)
-                return client_fail_session(c, argv[1], r, &error);
+                return client_fail_session(c, strrchr(path, '_') + 1, r, &error);
         if (v->mark_count > v->n_marks) {
                 r = session_view_get_marks(c->bus, path, &error, v);
                 /* The page says that they are not for everybody. */

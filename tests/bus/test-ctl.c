@@ -282,7 +282,7 @@ Test(ctl, show) {
         session_stop(f);
         wait_for_session(f, SESSION, "sealed");
 
-        page = CTL(f, "show", "1");
+        page = CTL(f, "show");
         assert_ended(&page, 0);
         cr_assert_str_eq(page.err, "");
         assert_contains(page.out, "CPUs: CPU 0 recorded");
