@@ -581,3 +581,25 @@ Test(manager, changes_are_announced) {
         cr_assert(strstr(heard, "STRING \"BytesArchive\";"));
         daemon_stop(f);
 }
+
+/* With all of their interfaces, for who has asked for all objects once. */
+Test(manager, objects_come_and_go) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *came = NULL, *went = NULL, *session = NULL;
+
+        daemon_start(f);
+        hear_begin(f);
+        session = expect_path(session_start(f, 0));
+        session_stop(f);
+        wait_for_session(f, session, "sealed");
+        came = hear_end(f);
+        cr_assert(strstr(came, "MESSAGE \"oa{sa{sv}}\""), "%s", came);
+        cr_assert(strstr(came, "OBJECT_PATH \"" BUS_PATH_SESSION "/_1\";\n"), "%s", came);
+        cr_assert(strstr(came, "OBJECT_PATH \"" BUS_PATH_JOB "/_1\";\n"), "%s", came);
+        hear_begin(f);
+        expect_ok(session_call(f, session, "Remove", "a{sv}", 0));
+        went = hear_end(f);
+        cr_assert(strstr(went, "MESSAGE \"oas\""), "%s", went);
+        cr_assert(strstr(went, "STRING \"" BUS_INTERFACE_SESSION "\";"), "%s", went);
+        daemon_stop(f);
+}
