@@ -186,6 +186,28 @@ Test(full, start_is_refused) {
         daemon_stop(f);
 }
 
+/* What was is on file before anything is changed, or nothing is. */
+Test(full, no_room_for_the_journal) {
+        Fixture *f = &fixture;
+        _cleanup_free_ char *before = NULL, *run = below(f->machine.tree.root, "run"), *text = NULL;
+        _cleanup_close_ int run_fd = -EBADF;
+
+        cr_assert(mkdir(run, 0700) >= 0 || errno == EEXIST);
+        small_disk_mount(run, MIB, 256);
+        run_fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        daemon_start(f);
+        small_disk_fill(run_fd, "filler", 0);
+        before = machine_settings(&f->machine);
+        text = expect_error(session_start(f, 0), "NoSpace");
+        cr_assert(strstr(text, "Cannot write the undo journal, so nothing was changed"), "%s", text);
+        machine_assert_settings(&f->machine, before);
+        cr_assert_eq(unlinkat(run_fd, "filler", 0), 0);
+        free(expect_path(session_start(f, 0)));
+        session_stop(f);
+        daemon_stop(f);
+        (void) umount2(run, MNT_DETACH);
+}
+
 /* The disk gets full when the session is over: what was captured stays, and its archive is made once there is room. */
 Test(full, while_sealing) {
         Fixture *f = &fixture;
